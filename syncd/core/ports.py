@@ -1,0 +1,167 @@
+"""What the engine asks of the outside: a source of people and a target to keep in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from syncd.core.model import Membership
+from syncd.core.plan import Change, Outcome
+
+__all__ = [
+    "Known",
+    "MembershipRow",
+    "ProfileRow",
+    "ReadFacts",
+    "Reading",
+    "Record",
+    "Source",
+    "Target",
+    "TeamProfileRow",
+    "UserRow",
+]
+
+Record = tuple[
+    str,  # key
+    bytes | None,  # mark: a digest by which the source knows this row again; None if it must be read anew
+    str | None,  # object id, employee id, user name, mail: normal forms
+    str | None,
+    str | None,
+    str | None,
+    int | None,  # enabled: 1, 0, None where nothing is said
+    int | None,  # starts on, leaves on: proleptic ordinals of the day
+    int | None,
+    str,  # attributes: canonical JSON, see core.mapping
+    str | None,  # problem: an unreadable cell, in words
+]
+"""One person of one source, mapped. A plain tuple, because a run may see a million."""
+
+UserRow = tuple[
+    str,  # id
+    str,  # etag
+    str | None,  # domainname
+    str | None,  # fullname
+    str | None,  # azureactivedirectoryobjectid
+    str | None,  # employeeid
+    str | None,  # internalemailaddress
+    bool,  # candidate: an account of a person (behaviour.md section 3)
+    bool,  # disabled or soft deleted
+    str | None,  # legacy pointer
+]
+ProfileRow = tuple[str, str, bool]
+"""Id, name, published."""
+MembershipRow = tuple[str, str, str | None, str | None, bool, bool, str]
+"""Id, etag, user, profile, active, flagged, created on (ISO text as the target wrote it)."""
+TeamProfileRow = tuple[str, str, str]
+"""User, profile, team: what a team brings its member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What syncd remembers of a source. `marks` is loaded only when it is needed."""
+
+    content: bytes | None
+    marks: Callable[[], set[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFacts:
+    """
+    What a read was like, once it is over.
+
+    `rows` counts every row read, doubled ones too, also those that were known.
+    `findings` are sentences, each a reason not to believe the read. `content` marks
+    the whole content; the same mark next time means that nothing changed.
+    `usable` is False when nothing of what was read may be used (a mapped column is
+    absent, bytes do not decode). `unchanged` says that the content is the known one:
+    no page came and the picture stands as it is. `gone` holds the marks that were
+    known and did not come back.
+    """
+
+    rows: int
+    findings: tuple[str, ...] = ()
+    content: bytes | None = None
+    usable: bool = True
+    unchanged: bool = False
+    gone: frozenset[bytes] | set[bytes] = frozenset()
+
+
+class Reading(Protocol):
+    """One read in progress. Iterate to the end, then ask for the facts."""
+
+    def __iter__(self) -> Iterator[Sequence[Record]]:
+        """Give the records that are not known already, page by page. Never raises for bad data."""
+        ...
+
+    @property
+    def facts(self) -> ReadFacts:
+        """What the read was like; complete only after the last page."""
+        ...
+
+
+class Source(Protocol):
+    """A system that owns data about people."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
+
+    @property
+    def shape(self) -> str:
+        """A digest of everything that decides how a row becomes a record. If it differs, nothing is known."""
+        ...
+
+    def read(self, known: Known) -> Reading:
+        """Read everything; rows whose mark is known need not be given again."""
+        ...
+
+
+class Target(Protocol):
+    """The environment that is kept in step. Reads raise TargetError unless they are complete."""
+
+    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
+        """
+        Give the users whose id + etag is not in *known*, page by page.
+
+        Takes the marks it has seen out of *known*: afterwards it holds those of rows
+        that are gone or have changed.
+        """
+        ...
+
+    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
+        """Give the membership rows that are not *known*, likewise."""
+        ...
+
+    def profiles(self) -> Sequence[ProfileRow]:
+        """Give every profile."""
+        ...
+
+    def team_profiles(self) -> Sequence[TeamProfileRow]:
+        """Give what active team memberships bring to the members of their teams."""
+        ...
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Membership]:
+        """Give these membership rows as they are now; those that do not exist are left out."""
+        ...
+
+    def apply(self, changes: Sequence[Change], run: int) -> list[Outcome]:
+        """
+        Send one batch; *run* is stamped on created rows.
+
+        Every change gets one outcome, in order; a failure of one never raises and
+        never stops the others. Where a reply was lost, the target is read before
+        anything is said or sent again.
+        """
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many changes one batch may hold."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """How many batches may be in flight."""
+        ...

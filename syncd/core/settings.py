@@ -1,0 +1,82 @@
+"""What an operator decides once for an environment, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncd.core.model import Rung
+
+__all__ = ["CertificateLimits", "Grace", "Limits", "Ownership", "Policy", "Removal", "Resolve"]
+
+
+class Ownership(StrEnum):
+    """Whose rows syncd may change."""
+
+    ADOPT = "adopt"
+    EXCLUSIVE = "exclusive"
+
+
+class Removal(StrEnum):
+    """What a removal does to the row."""
+
+    DELETE = "delete"
+    DEACTIVATE = "deactivate"
+
+
+class Resolve(StrEnum):
+    """Who settles a conflict."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """Days between deciding and removing, by reason."""
+
+    left: int = 0
+    out_of_scope: int = 0
+    vanished: int = 0
+    user_disabled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many risky changes a gate lets through: max(floor, min(absolute, percent of the base))."""
+
+    percent: float = 10
+    absolute: int = 200
+    floor: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateLimits:
+    """When a read of a source may be believed."""
+
+    max_shrink_percent: float = 20
+    min_rows: int = 1
+    canaries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The policy of one environment. `protected` holds normal forms of user names and object ids."""
+
+    ownership: Ownership = Ownership.ADOPT
+    remove: Removal = Removal.DELETE
+    protected: frozenset[str] = frozenset()
+    match: tuple[Rung, ...] = (Rung.OBJECT_ID, Rung.EMPLOYEE_ID, Rung.USER_NAME, Rung.MAIL)
+    lead_days: int = 0
+    grace: Grace = field(default_factory=Grace)
+    flag: bool = True
+    resolve: Resolve = Resolve.AUTO
+    clear_stale_flags: bool = True
+    removals: Limits = field(default_factory=Limits)
+    creates: Limits | None = None
+    certificate: CertificateLimits = field(default_factory=CertificateLimits)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether syncd owns every row of the managed profiles."""
+        return self.ownership is Ownership.EXCLUSIVE
