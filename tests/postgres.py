@@ -120,7 +120,13 @@ def _within_reach(found: Path, folder: Path, account: _Account) -> Path:
     """Return programs that the account can start: *found*, or a copy if it cannot get there."""
     if not account or all(path.stat().st_mode & 0o001 for path in (found, *found.parents)):
         return found
-    return Path(shutil.copytree(found, folder / "programs", symlinks=True))
+    package = found.parent
+    for part in (
+        package,
+        package.with_suffix(".libs"),
+    ):  # the programs look for their libraries there
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / package.name / found.name
 
 
 def _run(command: list[str | Path], folder: Path, account: _Account) -> None:
