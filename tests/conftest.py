@@ -25,6 +25,7 @@ settings.register_profile(
     "campaign",
     max_examples=1000,
     deadline=None,
+    derandomize=IN_CI,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
