@@ -1,0 +1,116 @@
+"""One read of a file: pages of records, and the facts at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+from syncd.connectors.sources.files.encodings import Scan, scan
+from syncd.connectors.sources.files.opened import FileChanged, Opened, Unreadable, opened
+from syncd.connectors.sources.files.tally import Tally
+from syncd.core.mapping import PersonMapping
+from syncd.core.ports import Known, ReadFacts, Record
+
+__all__ = ["FileReading", "absent", "digest", "shape"]
+
+FORMAT = 1
+"""Of marks and records: another parser makes every row new."""
+PAGE = 10_000
+ATTEMPTS = 2
+
+Rows = Callable[[Opened, Scan, set[bytes], Tally], Iterator[Record]]
+"""Gives the records that are not known and takes the marks of those that are out of the set."""
+
+
+@dataclass(slots=True)
+class FileReading:
+    """
+    Reads a file page by page, and once more when it changes while nothing was given yet.
+
+    A page is given only when the next one is complete, the last one only when the
+    file is still what it was: a small file that changes is simply read again.
+    """
+
+    path: Path
+    known: Known
+    rows: Rows
+    validate: bool
+    facts: ReadFacts = field(default=ReadFacts(0, usable=False), init=False)
+
+    def __iter__(self) -> Iterator[Sequence[Record]]:
+        """Give the records that are not known already, page by page."""
+        for attempt in range(1, ATTEMPTS + 1):
+            given = False
+            try:
+                for page in self._attempt():
+                    given = True
+                    yield page
+                return
+            except Unreadable as error:
+                self.facts = _unusable(*error.args)
+                return
+            except FileChanged:
+                self.facts = _unusable(
+                    f"{self.path}: the file changed while it was read; nothing of it is used. "
+                    "Write it under another name and rename it when it is complete"
+                )
+                if given or attempt == ATTEMPTS:
+                    return
+
+    def _attempt(self) -> Iterator[Sequence[Record]]:
+        with opened(self.path) as file:
+            seen = scan(file.chunks(), validate=self.validate)
+            file.content = file.digest()
+            if file.content == self.known.content:
+                file.check()
+                self.facts = ReadFacts(0, content=file.content, unchanged=True)
+                return
+            try:
+                yield from self._pages(file, seen)
+            except Unreadable:
+                # What cannot be read may only be half of what is being written.
+                file.check()
+                raise
+
+    def _pages(self, file: Opened, seen: Scan) -> Iterator[Sequence[Record]]:
+        if not seen.size:
+            raise Unreadable(f"{self.path}: the file is empty (0 bytes)")
+        marks, tally = self.known.marks(), Tally(self.path)
+        records = self.rows(file, seen, marks, tally)
+        held = list(islice(records, PAGE))
+        while page := list(islice(records, PAGE)):
+            yield held
+            held = page
+        file.check()
+        self.facts = ReadFacts(tally.rows, tally.findings(), file.content, gone=marks)
+        if held:
+            yield held
+
+
+def _unusable(*findings: str) -> ReadFacts:
+    return ReadFacts(0, findings, usable=False)
+
+
+def absent(where: str, columns: Sequence[str], present: Sequence[str]) -> list[str]:
+    """Say of each mapped column that is not among the present ones what it may be called now."""
+    lowered = {name.casefold(): name for name in present}
+    sentences = []
+    for column in columns:
+        near = get_close_matches(column.casefold(), lowered, n=1)
+        hint = f'; is it "{lowered[near[0]]}" now?' if near else ""
+        sentences.append(f'{where}: the mapped column "{column}" is absent{hint}')
+    return sentences
+
+
+def digest(*parts: object) -> bytes:
+    """Return 16 bytes that follow from the parts and from the format of marks."""
+    return blake2b(repr((FORMAT, *parts)).encode(), digest_size=16).digest()
+
+
+def shape(kind: str, encoding: str, delimiter: str, mapping: PersonMapping) -> str:
+    """Return the digest of everything that decides how a row of a file becomes a record."""
+    return digest(kind, encoding, delimiter, mapping.shape()).hex()
