@@ -1,0 +1,1 @@
+"""The outside world: each connector implements a port of the core."""

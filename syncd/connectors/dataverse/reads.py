@@ -1,0 +1,318 @@
+"""What is read from an environment: pages of rows, decoded into the core's plain tuples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Annotated, Generic, Protocol, TypeVar
+
+import httpx
+import msgspec
+
+from syncd.connectors.dataverse.faults import read_error, worded
+from syncd.connectors.dataverse.writes import ENTITY_SET
+from syncd.connectors.http import Channel
+from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
+from syncd.core.model import Membership, Rung
+from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
+
+__all__ = ["fetch", "memberships", "profiles", "team_profiles", "users"]
+
+Id = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
+Etag = Annotated[str, msgspec.Meta(min_length=1)]
+MEMBERSHIP_COLUMNS = (
+    "usermobileofflineprofilemembershipid,_systemuserid_value,_mobileofflineprofileid_value,"
+    "statecode,hasmobileofflineprofileidconflict,createdon"
+)
+USER_COLUMNS = (
+    "systemuserid,domainname,fullname,azureactivedirectoryobjectid,applicationid,accessmode,"
+    "isintegrationuser,setupuser,systemmanagedusertype,isdisabled,deletedstate,"
+    "_mobileofflineprofileid_value"
+)
+RUNG_COLUMNS = {Rung.EMPLOYEE_ID: "employeeid", Rung.MAIL: "internalemailaddress"}
+"""Columns that nothing but a rung needs."""
+PEOPLE = (0, 1, 2, None)
+"""Access modes of people; a row without one has the table's default, which is 0."""
+STUB = 2
+IDS_AT_ONCE = 100
+"""Rows asked for by id in one request: keeps the url below 32,768 characters."""
+
+
+class _Membership(msgspec.Struct, gc=False):
+    etag: Etag = msgspec.field(name="@odata.etag")
+    id: Id = msgspec.field(name="usermobileofflineprofilemembershipid")
+    user: Id | None = msgspec.field(name="_systemuserid_value", default=None)
+    profile: Id | None = msgspec.field(name="_mobileofflineprofileid_value", default=None)
+    state: int | None = msgspec.field(name="statecode", default=0)
+    flagged: bool | None = msgspec.field(name="hasmobileofflineprofileidconflict", default=False)
+    created_on: str | None = msgspec.field(name="createdon", default="")
+
+
+class _User(msgspec.Struct, gc=False):
+    etag: Etag = msgspec.field(name="@odata.etag")
+    id: Id = msgspec.field(name="systemuserid")
+    user_name: str | None = msgspec.field(name="domainname", default=None)
+    full_name: str | None = msgspec.field(name="fullname", default=None)
+    object_id: str | None = msgspec.field(name="azureactivedirectoryobjectid", default=None)
+    employee_id: str | None = msgspec.field(name="employeeid", default=None)
+    mail: str | None = msgspec.field(name="internalemailaddress", default=None)
+    application: str | None = msgspec.field(name="applicationid", default=None)
+    access: int | None = msgspec.field(name="accessmode", default=0)
+    integration: bool | None = msgspec.field(name="isintegrationuser", default=False)
+    setup: bool | None = msgspec.field(name="setupuser", default=False)
+    managed: int | None = msgspec.field(name="systemmanagedusertype", default=0)
+    disabled: bool | None = msgspec.field(name="isdisabled", default=False)
+    deleted: int | None = msgspec.field(name="deletedstate", default=0)
+    pointer: Id | None = msgspec.field(name="_mobileofflineprofileid_value", default=None)
+
+
+class _Profile(msgspec.Struct, gc=False):
+    id: Id = msgspec.field(name="mobileofflineprofileid")
+    name: str | None = None
+    component: int | None = msgspec.field(name="componentstate", default=0)
+    published_on: str | None = msgspec.field(name="publishedon", default=None)
+
+
+class _TeamProfile(msgspec.Struct, gc=False):
+    team: Id | None = msgspec.field(name="_teamid_value", default=None)
+    profile: Id | None = msgspec.field(name="_mobileofflineprofileid_value", default=None)
+    state: int | None = msgspec.field(name="statecode", default=0)
+
+
+class _TeamMember(msgspec.Struct, gc=False):
+    user: Id | None = msgspec.field(name="systemuserid", default=None)
+    team: Id | None = msgspec.field(name="teamid", default=None)
+
+
+Row = TypeVar("Row")
+
+
+class Page(msgspec.Struct, Generic[Row], gc=False):
+    """One page: its rows, and where the next one is. Without rows it is no page."""
+
+    value: list[Row]
+    next: str | None = msgspec.field(name="@odata.nextLink", default=None)
+
+
+_membership_pages = msgspec.json.Decoder(Page[_Membership]).decode
+_user_pages = msgspec.json.Decoder(Page[_User]).decode
+_profile_pages = msgspec.json.Decoder(Page[_Profile]).decode
+_team_profile_pages = msgspec.json.Decoder(Page[_TeamProfile]).decode
+_team_member_pages = msgspec.json.Decoder(Page[_TeamMember]).decode
+
+
+def users(
+    channel: Channel, size: int, match: Sequence[Rung], known: set[str]
+) -> Iterator[list[UserRow]]:
+    """Give the users whose id + etag is not *known*; takes those that are out of it."""
+    extra = [RUNG_COLUMNS[rung] for rung in match if rung in RUNG_COLUMNS]
+    columns = ",".join([USER_COLUMNS, *extra])
+    for page in _pages(channel, f"systemusers?$select={columns}", size, _user_pages):
+        channel.throttle.check()
+        rows = list(_news(page, known))
+        _check(channel, ((row.id, row.pointer) for row in rows))
+        if rows:
+            yield [_user(row) for row in rows]
+
+
+def memberships(channel: Channel, size: int, known: set[str]) -> Iterator[list[MembershipRow]]:
+    """Give the membership rows that are not *known*, likewise."""
+    query = f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}"
+    for page in _pages(channel, query, size, _membership_pages):
+        channel.throttle.check()
+        rows = list(_news(page, known))
+        _check(channel, ((row.id, row.user, row.profile) for row in rows))
+        if rows:
+            yield [_membership(row) for row in rows]
+
+
+def profiles(channel: Channel, size: int) -> list[ProfileRow]:
+    """Give every profile; one counts as published when its state says so and it ever was."""
+    query = "mobileofflineprofiles?$select=mobileofflineprofileid,name,componentstate,publishedon"
+    rows = list(chain.from_iterable(_pages(channel, query, size, _profile_pages)))
+    _check(channel, ((row.id,) for row in rows))
+    return [
+        (row.id.lower(), row.name or "", not row.component and row.published_on is not None)
+        for row in rows
+    ]
+
+
+def team_profiles(channel: Channel, size: int) -> list[TeamProfileRow]:
+    """Give user, profile and team for each active team membership; no team, no second read."""
+    query = (
+        "teammobileofflineprofilememberships"
+        "?$select=_teamid_value,_mobileofflineprofileid_value,statecode"
+    )
+    brought: dict[str, set[str]] = {}
+    for row in chain.from_iterable(_pages(channel, query, size, _team_profile_pages)):
+        if not row.state and row.team and row.profile:
+            brought.setdefault(row.team.lower(), set()).add(row.profile.lower())
+    if not brought:
+        return []
+    found: set[TeamProfileRow] = set()
+    query = "teammemberships?$select=systemuserid,teamid"
+    for member in chain.from_iterable(_pages(channel, query, size, _team_member_pages)):
+        if member.user and member.team:
+            user, team = member.user.lower(), member.team.lower()
+            found.update((user, profile, team) for profile in brought.get(team, ()))
+    _check(channel, found)
+    return sorted(found)
+
+
+def fetch(channel: Channel, size: int, ids: Sequence[str]) -> dict[str, Membership]:
+    """Give these rows as they are now; raises as reading does."""
+    found: dict[str, Membership] = {}
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        asked = set(ids[start : start + IDS_AT_ONCE])
+        values = ",".join(f"%22{one}%22" for one in sorted(asked))
+        query = (
+            f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}&$filter=Microsoft.Dynamics.CRM.In("
+            f"PropertyName='usermobileofflineprofilemembershipid',PropertyValues=[{values}])"
+        )
+        for row in chain.from_iterable(_pages(channel, query, size, _membership_pages)):
+            one, version, user, profile, active, flagged, created_on = _membership(row)
+            if one in asked:
+                found[one] = Membership(one, user, profile, active, flagged, version, created_on)
+    return found
+
+
+class _Versioned(Protocol):
+    id: str
+    etag: str
+
+
+Seen = TypeVar("Seen", bound=_Versioned)
+
+
+def _news(page: Iterable[Seen], known: set[str]) -> Iterator[Seen]:
+    """Skip what is known and take it out. This runs for every row: nothing else may."""
+    for row in page:
+        mark = row.id.lower() + row.etag
+        if mark in known:
+            known.discard(mark)
+        else:
+            yield row
+
+
+def _membership(row: _Membership) -> MembershipRow:
+    user, profile = row.user, row.profile
+    return (
+        row.id.lower(),
+        row.etag,
+        user.lower() if user else None,
+        profile.lower() if profile else None,
+        not row.state,
+        bool(row.flagged),
+        row.created_on or "",
+    )
+
+
+def _user(row: _User) -> UserRow:
+    return (
+        row.id.lower(),
+        row.etag,
+        row.user_name,
+        row.full_name,
+        row.object_id.lower() if row.object_id else None,
+        row.employee_id,
+        row.mail,
+        _candidate(row),
+        bool(row.disabled) or row.deleted == 1,
+        row.pointer.lower() if row.pointer else None,
+    )
+
+
+def _candidate(row: _User) -> bool:
+    """Whether this is a person's account (behaviour.md section 3)."""
+    machine = row.application or row.integration or row.setup or row.managed == STUB
+    return not machine and row.access in PEOPLE
+
+
+def _check(channel: Channel, rows: Iterable[tuple[str | None, ...]]) -> None:
+    """Refuse ids that are no GUIDs: all of a page at once, because there may be many."""
+    ids = [one for row in rows for one in row if one]
+    text = "".join(ids).encode()
+    digits = text.translate(None, b"-")
+    if len(digits) != 32 * len(ids) or digits.translate(None, b"0123456789abcdefABCDEF"):
+        raise TargetIncomplete(f"{channel.host} gave a row whose id is no GUID; nothing was used")
+
+
+def _pages(
+    channel: Channel, query: str, size: int, decode: Callable[[bytes], Page[Row]]
+) -> Iterator[list[Row]]:
+    """
+    Give the rows of each page; the next one is on its way while the caller has this one.
+
+    Follows the links as they are written (dataverse-web-api.md section 1.3). Raises
+    TargetError unless the last page is reached.
+    """
+    headers = {"Prefer": f"odata.maxpagesize={size}"}
+    what = query.partition("?")[0]
+    first = channel.root + query
+    link: str | None = first
+    seen: set[str] = set()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="page")
+    try:
+        coming = pool.submit(_page, channel, first, headers, what, decode)
+        while link is not None:
+            page = coming.result()
+            link = page.next
+            if link is not None:
+                if link in seen:
+                    raise TargetIncomplete(
+                        f"{channel.host} gave the same next link twice while {what} were read"
+                    )
+                seen.add(link)
+                coming = pool.submit(_page, channel, link, headers, what, decode)
+            yield page.value
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _page(
+    channel: Channel,
+    link: str,
+    headers: dict[str, str],
+    what: str,
+    decode: Callable[[bytes], Page[Row]],
+) -> Page[Row]:
+    response = channel.get(link, headers)
+    if response.status_code != 200:
+        raise _refusal(channel, response, what)
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise TargetIncomplete(
+            f"{channel.host} answered with {kind or 'nothing'} instead of JSON when {what} were "
+            "read; check the url, and whether a proxy or a sign-in page stands between"
+        )
+    try:
+        return decode(response.content.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise TargetIncomplete(
+            f"{channel.host} gave a page of {what} that is not complete: {_sentence(exc)}"
+        ) from exc
+
+
+def _sentence(exc: Exception) -> str:
+    """Say where a page is wrong, without quoting from it."""
+    return str(exc) if isinstance(exc, msgspec.ValidationError) else "it is not valid JSON"
+
+
+def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetError:
+    """Say why a read was turned down."""
+    status = response.status_code
+    said = worded(status, read_error(response.content))
+    if status == 401:
+        return TargetRefused(
+            f"{channel.host} does not accept our token: {said}; "
+            "see that the environment has an application user for this client id"
+        )
+    if status == 403:
+        return TargetRefused(
+            f"{channel.host} does not let us read {what}: {said}; "
+            "give the application user a role with that right"
+        )
+    return TargetIncomplete(
+        f"{channel.host} turned down the read of {what}: {said}; check the environment's url"
+    )

@@ -1,0 +1,167 @@
+"""A Dataverse environment as the target that is kept in step."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from syncd.connectors.dataverse import reads
+from syncd.connectors.dataverse.delivery import Delivery
+from syncd.connectors.http import Channel, open_client
+from syncd.connectors.throttle import Throttle
+from syncd.core.model import Membership, Rung
+from syncd.core.plan import Change, Outcome
+from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
+
+__all__ = ["DataverseTarget", "open_target"]
+
+MOST_OPERATIONS = 1000
+"""What one batch may hold (dataverse-web-api.md section 3.1)."""
+LARGEST_PAGE = 5000
+MOST_LANES = 8
+"""Four requests in flight are what a server bears for ever (dataverse-web-api.md section 8.2)."""
+UNHINTED_LANES = 5
+
+
+class DataverseTarget:
+    """
+    The Target port over the Web API; build one with `open_target`.
+
+    Safe to share between threads. Nothing is sent before the first call.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        batch_size: int = 100,
+        lanes: int = 0,
+        page_size: int = LARGEST_PAGE,
+        match: Sequence[Rung] = tuple(Rung),
+    ) -> None:
+        self._channel = channel
+        self._batch_size = max(1, min(batch_size, MOST_OPERATIONS))
+        self._lanes = lanes
+        self._page_size = max(1, min(page_size, LARGEST_PAGE))
+        self._match = tuple(match)
+
+    def __enter__(self) -> Self:
+        """Return the target itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._channel.close()
+
+    @property
+    def batch_size(self) -> int:
+        """How many changes one batch may hold."""
+        return self._batch_size
+
+    @property
+    def lanes(self) -> int:
+        """How many batches may be in flight; 0 lanes means as the first answer hints."""
+        if self._lanes > 0:
+            return self._lanes
+        return max(1, min(MOST_LANES, self._channel.hint or UNHINTED_LANES))
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._channel.requests
+
+    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
+        """
+        Give the users whose id + etag is not in *known*, page by page; takes seen ones out.
+
+        Only columns of the rungs in use are asked for: a user who is *known* was read
+        with the rungs of that time, so forget what is known when they change.
+        """
+        return reads.users(self._channel, self._page_size, self._match, known)
+
+    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
+        """Give the membership rows that are not *known*, likewise."""
+        return reads.memberships(self._channel, self._page_size, known)
+
+    def profiles(self) -> Sequence[ProfileRow]:
+        """Give every profile."""
+        return reads.profiles(self._channel, self._page_size)
+
+    def team_profiles(self) -> Sequence[TeamProfileRow]:
+        """Give what active team memberships bring to the members of their teams."""
+        return reads.team_profiles(self._channel, self._page_size)
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Membership]:
+        """Give these membership rows as they are now; those that do not exist are left out."""
+        return reads.fetch(self._channel, self._page_size, ids)
+
+    def apply(self, changes: Sequence[Change], run: int) -> list[Outcome]:
+        """
+        Send *changes* and return one outcome each, in order; *run* is stamped on new rows.
+
+        Also an environment that cannot be reached, refuses us or throttles us out is
+        told in the outcomes, because some changes may have been made before. Raises
+        Stopped only if nothing was sent.
+        """
+        return Delivery(self._channel, self._batch_size, self.fetch).deliver(changes, run)
+
+
+def open_target(
+    *,
+    url: str,
+    auth: httpx.Auth,
+    batch_size: int = 100,
+    lanes: int = 0,
+    page_size: int = LARGEST_PAGE,
+    timeout: float = 60.0,
+    ca_file: str | None = None,
+    proxy: str | None = None,
+    match: Sequence[Rung] = tuple(Rung),
+    patience: tuple[float, float] = (300.0, 900.0),
+    stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] | None = None,
+    jitter: Callable[[], float] = random.random,
+    transport: httpx.BaseTransport | None = None,
+) -> DataverseTarget:
+    """
+    Build the target at *url*; sign in with *auth* from `syncd.connectors.auth.open_auth`.
+
+    *timeout* is in seconds; *patience* is how long it may be throttled, at once and
+    together without a request getting through. Waiting ends when *stop* is set.
+    Raises ConfigError for a certificate file or proxy that cannot be used.
+    """
+    throttle = Throttle(
+        once=patience[0], total=patience[1], stop=stop, clock=clock, sleep=sleep, jitter=jitter
+    )
+    client = open_client(
+        url,
+        auth=auth,
+        connections=lanes or MOST_LANES,
+        timeout=timeout,
+        ca_file=ca_file,
+        proxy=proxy,
+        transport=transport,
+    )
+    return DataverseTarget(
+        Channel(client, url, throttle),
+        batch_size=batch_size,
+        lanes=lanes,
+        page_size=page_size,
+        match=match,
+    )

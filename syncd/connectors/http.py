@@ -1,0 +1,248 @@
+"""HTTP towards one host: no cookies, no redirects, one gate, and no token elsewhere."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import ip_address
+
+import httpx
+
+from syncd import __version__
+from syncd.connectors.throttle import Throttle
+from syncd.core.errors import ConfigError, TargetIncomplete, TargetUnreachable
+
+__all__ = ["Channel", "is_loopback", "open_client", "origin", "retry_after", "seconds"]
+
+RETRIES = 3
+"""How often a read is tried again after a lost connection or a gateway's error."""
+GATEWAY = frozenset({408, 500, 502, 503, 504})
+"""Statuses that say nothing about the request itself."""
+AGENT = f"syncd/{__version__}"
+HEADERS = {
+    "Accept": "application/json",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "If-None-Match": "null",
+}
+"""On every request to a Web API (dataverse-web-api.md section 1.1)."""
+CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError)
+"""An answer that began and did not end, or is not HTTP."""
+_visible = re.compile(r"[!-~]+").fullmatch
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Return scheme, host and port: what a token may be sent to."""
+    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the url can only mean this machine."""
+    host = httpx.URL(url).host
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Return how many seconds the server wants to be left alone; None where it does not say."""
+    return seconds(response.headers.get("Retry-After", ""), response)
+
+
+def seconds(text: str, response: httpx.Response) -> float | None:
+    """Read a Retry-After: seconds, or a date by the clock of the server that gave *response*."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        then = parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, then - _server_time(response))
+
+
+def _server_time(response: httpx.Response) -> float:
+    """Prefer the server's own clock: a pause must not depend on ours being right."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError):
+        return time.time()
+
+
+def open_client(
+    url: str,
+    *,
+    auth: httpx.Auth | None = None,
+    headers: Mapping[str, str] = HEADERS,
+    connections: int = 8,
+    timeout: float = 60.0,
+    ca_file: str | None = None,
+    proxy: str | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> httpx.Client:
+    """
+    Build a client for one server; *timeout* is in seconds, for each step of a request.
+
+    Cookies are refused: ARRAffinity would tie all lanes to one web server and its
+    limits (dataverse-web-api.md section 5.2). Proxies of the process's environment
+    are not asked for addresses of this machine. Raises ConfigError if *ca_file* or
+    *proxy* cannot be used.
+    """
+    try:
+        return httpx.Client(
+            auth=auth,
+            headers={"User-Agent": AGENT, **headers},
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            trust_env=not is_loopback(url),
+            proxy=proxy,
+            verify=_trust(url, ca_file, proxy),
+            transport=transport,
+        )
+    except (ValueError, httpx.InvalidURL) as exc:
+        raise ConfigError(["http.proxy is not the url of a proxy; write http://host:port"]) from exc
+
+
+def _trust(url: str, ca_file: str | None, proxy: str | None) -> ssl.SSLContext:
+    if httpx.URL(url).scheme == "http" and proxy is None:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and far quicker to build
+    context = httpx.create_ssl_context(trust_env=not is_loopback(url))
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as exc:  # ssl.SSLError is one
+            raise ConfigError(
+                [f"http.ca_file {ca_file} cannot be used: it must be a readable PEM file"]
+            ) from exc
+    return context
+
+
+class Channel:
+    """
+    Send requests to one environment.
+
+    Counts what is sent and remembers the number of lanes that the server hints.
+    """
+
+    def __init__(self, client: httpx.Client, url: str, throttle: Throttle) -> None:
+        self.throttle = throttle
+        self.requests = 0
+        self.hint: int | None = None
+        base = httpx.URL(url.rstrip("/"))
+        self.host = base.host
+        self.path = base.path.rstrip("/") + "/api/data/v9.2/"
+        self.root = str(base.copy_with(path=self.path))
+        self._origin = origin(base)
+        self._client = client
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def get(self, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        """
+        Read *url*, byte for byte as it is written, and try again where that may help.
+
+        Returns any answer that says something about the request. Raises
+        TargetUnreachable, TargetIncomplete (it broke off every time, or the url
+        leads to another host), TargetThrottled, TargetRefused or Stopped.
+        """
+        attempt = 0
+        while True:
+            self.throttle.wait()
+            try:
+                response = self.send("GET", url, headers=headers)
+            except (httpx.TransportError, httpx.DecodingError) as exc:
+                if attempt == RETRIES:
+                    raise self._lost(exc) from exc
+                self.throttle.back_off(attempt)
+            else:
+                if response.status_code not in GATEWAY and response.status_code != 429:
+                    self.throttle.passed()
+                    return response
+                self._refused(response, attempt)
+                if response.status_code == 429:
+                    continue
+            attempt += 1
+
+    def _refused(self, response: httpx.Response, attempt: int) -> None:
+        """Wait as told, or give up."""
+        pause = retry_after(response)
+        if response.status_code == 429:
+            self.throttle.told(pause)
+        elif attempt == RETRIES:
+            raise TargetUnreachable(
+                f"{self.host} answered {response.status_code} {RETRIES + 1} times; "
+                "see whether the environment is up, then run again"
+            )
+        elif pause:
+            self.throttle.told(pause)
+        else:
+            self.throttle.back_off(attempt)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Response:
+        """Send once, now. Raises what httpx raises, and TargetIncomplete for another host."""
+        extensions = {"target": self._target(url)}
+        request = self._client.build_request(
+            method, url, headers=headers, content=content, extensions=extensions
+        )
+        with self._lock:
+            self.requests += 1
+        response = self._client.send(request, follow_redirects=False)
+        if self.hint is None:
+            hint = response.headers.get("x-ms-dop-hint", "")
+            if hint.isascii() and hint.isdigit() and len(hint) < 5:
+                self.hint = int(hint)
+        return response
+
+    def _target(self, url: str) -> bytes:
+        """
+        Return what goes into the request line, unchanged.
+
+        httpx would encode some characters of a next link anew. Raises
+        TargetIncomplete where the url leads elsewhere: our token would go along.
+        """
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as exc:
+            raise self._elsewhere() from exc
+        if not _visible(url) or origin(parsed) != self._origin or parsed.userinfo:
+            raise self._elsewhere()
+        return b"/" + url.split("://", 1)[1].partition("/")[2].encode("ascii")
+
+    def _elsewhere(self) -> TargetIncomplete:
+        return TargetIncomplete(
+            f"{self.host} gave a next link that does not lead back to it, so it was not followed; "
+            "see whether a proxy rewrites its answers"
+        )
+
+    def _lost(self, exc: Exception) -> TargetUnreachable | TargetIncomplete:
+        if isinstance(exc, CUT):
+            return TargetIncomplete(
+                f"{self.host} broke off its answer {RETRIES + 1} times; "
+                "look at the network and proxies between, then run again"
+            )
+        return TargetUnreachable(f"{self.host} could not be reached: {self.why(exc)}")
+
+    def why(self, exc: Exception) -> str:
+        """Say what went wrong with a connection, and what to look at."""
+        if isinstance(exc, httpx.TimeoutException):
+            return "no answer in time; see whether it is up, or raise http.timeout"
+        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
+            return "its certificate is not trusted; name the issuing authority in http.ca_file"
+        return f"{str(exc) or type(exc).__name__}; check the url, the network and the proxy"
