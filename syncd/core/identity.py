@@ -21,4 +21,6 @@ def guid(value: str) -> str:
 def login(value: str) -> str:
     """Return the form in which user names and mail addresses are compared."""
     value = value.strip()
-    return value.lower() if value.isascii() else normalize("NFC", normalize("NFC", value).casefold())
+    return (
+        value.lower() if value.isascii() else normalize("NFC", normalize("NFC", value).casefold())
+    )

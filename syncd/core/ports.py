@@ -24,7 +24,8 @@ __all__ = [
 
 Record = tuple[
     str,  # key
-    bytes | None,  # mark: a digest by which the source knows this row again; None if it must be read anew
+    bytes
+    | None,  # mark: a digest by which the source knows this row again; None if it must be read anew
     str | None,  # object id, employee id, user name, mail: normal forms
     str | None,
     str | None,

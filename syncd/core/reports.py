@@ -1,0 +1,89 @@
+"""What a run says about cases in which nothing, or not everything, is done."""
+
+from __future__ import annotations
+
+from syncd.core.case import Case, Context, Decision, Report
+from syncd.core.conflicts import left_alone
+from syncd.core.model import Action, Situation
+
+__all__ = ["reports"]
+
+
+def reports(case: Case, decision: Decision, context: Context) -> tuple[Report, ...]:
+    """Name the case if its situation asks for a report, or if its flag was left alone."""
+    said = _situation(case, decision, context)
+    flag = _flag(case, decision, context)
+    return tuple(Report(decision.situation, text) for text in (said, flag) if text)
+
+
+def _situation(case: Case, decision: Decision, context: Context) -> str:
+    situation = decision.situation
+    match situation:
+        case Situation.HELD:
+            return _hold(case)
+        case Situation.AMBIGUOUS | Situation.ALREADY_LINKED:
+            return case.detail
+        case Situation.UNRESOLVED_USER:
+            return f"no user answers to this person{_age(decision, context)}"
+        case Situation.UNLICENSED_USER:
+            return (
+                f"the user is disabled{_age(decision, context)}; the row follows when it is enabled"
+            )
+        case Situation.FOREIGN_MISPLACED | Situation.DUPLICATE | Situation.SURPLUS:
+            return _dispute(decision, context)
+        case Situation.VANISHED | Situation.UNASSIGNED | Situation.HUSK:
+            return _unexplained(case, decision, context)
+        case _:
+            return ""
+
+
+def _hold(case: Case) -> str:
+    if case.hold is None:
+        return ""
+    until = f" (until {case.hold.until})" if case.hold.until else ""
+    return f"{case.hold.reason}{until}"
+
+
+def _age(decision: Decision, context: Context) -> str:
+    since = decision.sighting.first if decision.sighting else context.today
+    days = (context.today - since).days
+    return f" since {since} ({days} days)" if days else ""
+
+
+def _dispute(decision: Decision, context: Context) -> str:
+    for conflict in decision.conflicts:
+        if conflict.open and conflict.code.direct:
+            names = ", ".join(context.profile_name(profile) for profile in conflict.profiles)
+            return f"{conflict.code} stays open: {names}"
+    return ""
+
+
+def _unexplained(case: Case, decision: Decision, context: Context) -> str:
+    removes = any(step.action.removes for step in decision.steps)
+    if removes or decision.pending:
+        return ""
+    if decision.situation is Situation.HUSK:
+        return "a row without a user or a profile"
+    names = ", ".join(context.profile_name(row.profile) for row in case.active)
+    if decision.situation is Situation.VANISHED:
+        return f"in no source any more; a second sighting on a later day is needed ({names})"
+    who = "nobody in the sources" if case.person is None else "not wanted, and not ours"
+    team = _team(case, context)
+    return f"{who}: {names}{team}"
+
+
+def _team(case: Case, context: Context) -> str:
+    brought = [p for p in case.teams if any(row.profile == p for row in case.active)]
+    if not brought:
+        return ""
+    return "; a team brings " + ", ".join(context.profile_name(profile) for profile in brought)
+
+
+def _flag(case: Case, decision: Decision, context: Context) -> str:
+    cleared = any(step.action is Action.UNFLAG for step in decision.steps)
+    active = case.active
+    if cleared or len(active) != 1 or not active[0].flagged:
+        return ""
+    if not left_alone(case, context, active[0]):
+        return ""
+    return "the flag came back after syncd cleared it twice within seven days; it is left alone"

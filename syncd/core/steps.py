@@ -1,0 +1,193 @@
+"""What each situation asks to be done to a user's rows, before time and gates have their say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from syncd.core.case import Case, Context, Step
+from syncd.core.model import Action, Membership, Situation
+from syncd.core.settings import Removal, Resolve
+
+__all__ = ["Proposal", "left_over", "propose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Steps in the order of behaviour.md section 8, and the rows that become ours by a link alone."""
+
+    steps: tuple[Step, ...] = ()
+    adopted: tuple[Membership, ...] = ()
+
+
+def propose(case: Case, situation: Situation, context: Context) -> Proposal:
+    """Say what would be done if nothing withheld it."""
+    match situation:
+        case Situation.ABSENT | Situation.MISSING:
+            return Proposal((Step(Action.CREATE, None, case.target, _rule(case)),))
+        case Situation.INACTIVE:
+            return Proposal((_reactivate(case),))
+        case Situation.FOUND:
+            return Proposal(adopted=case.active)
+        case Situation.MISPLACED:
+            return Proposal((_move(case, case.active[0]),))
+        case Situation.FOREIGN_MISPLACED:
+            return _foreign(case, case.active[0], context)
+        case Situation.DUPLICATE:
+            return _duplicate(case, context)
+        case Situation.SURPLUS:
+            return _surplus(case, context)
+        case Situation.LEFT | Situation.OUT_OF_SCOPE | Situation.VANISHED:
+            return Proposal(_removals(case, _with_ours(case, context), context, situation))
+        case Situation.USER_DISABLED:
+            ours = [row for row in case.active if row.id in case.ours]
+            return Proposal(_removals(case, ours, context, situation))
+        case Situation.UNASSIGNED if context.policy.exclusive:
+            rows = [row for row in case.active if row.profile in context.managed]
+            return Proposal(_removals(case, rows, context, situation))
+        case Situation.HUSK:
+            return _husk(case, context)
+        case _:
+            return Proposal()
+
+
+def left_over(
+    rows: Sequence[Membership], steps: Sequence[Step], ours: frozenset[str]
+) -> tuple[list[Membership], frozenset[str]]:
+    """Return the active rows as *steps* would leave them, and which of them are ours then."""
+    after = {row.id: row for row in rows}
+    mine = set(ours)
+    for step in steps:
+        if step.action is Action.CREATE:
+            after[""] = Membership("", None, step.after, True, False, "", "9999")
+            mine.add("")
+        elif step.row is None:
+            continue
+        elif step.action.removes:
+            after.pop(step.row.id, None)
+        elif step.action in (Action.MOVE, Action.REACTIVATE):
+            after[step.row.id] = replace(step.row, profile=step.after, active=True)
+            mine.add(step.row.id)
+        elif step.row.id in after:
+            flagged = step.action is Action.FLAG
+            after[step.row.id] = replace(after[step.row.id], flagged=flagged)
+    return sorted(after.values(), key=lambda row: row.age), frozenset(mine)
+
+
+def removal(context: Context) -> Action:
+    """Return the action by which this environment takes a row away."""
+    return Action.REMOVE if context.policy.remove is Removal.DELETE else Action.DEACTIVATE
+
+
+def _rule(case: Case) -> str:
+    if case.decided:
+        return "an operator chose this profile"
+    return f"rule {case.wanted.rule}" if case.wanted else ""
+
+
+def _move(case: Case, row: Membership) -> Step:
+    return Step(Action.MOVE, row, case.target, _rule(case))
+
+
+def _reactivate(case: Case) -> Step:
+    rows = [row for row in case.rows if row.profile == case.target]
+    return Step(Action.REACTIVATE, _preferred(case, rows), case.target, _rule(case))
+
+
+def _preferred(case: Case, rows: Sequence[Membership]) -> Membership:
+    """Choose the linked row, else the oldest, else the lowest id."""
+    return min(rows, key=lambda row: (row.id not in case.ours, row.age))
+
+
+def _may_settle(case: Case, context: Context) -> bool:
+    return context.policy.resolve is Resolve.AUTO or case.decided
+
+
+def _foreign(case: Case, row: Membership, context: Context) -> Proposal:
+    allowed = context.policy.exclusive and row.profile in context.managed
+    if allowed and _may_settle(case, context):
+        return Proposal((_move(case, row),))
+    return Proposal()
+
+
+def _duplicate(case: Case, context: Context) -> Proposal:
+    """Keep one row and take its twins away, whoever made them: nothing changes for the user."""
+    if not _may_settle(case, context):
+        return Proposal()
+    kept = _preferred(case, case.active)
+    first = _kept(case, kept, context)
+    twins = [
+        row
+        for row in case.active
+        if row is not kept and (row.id in case.ours or row.profile in context.managed)
+    ]
+    removals = tuple(
+        Step(removal(context), row, None, "a second row with the same profile") for row in twins
+    )
+    return Proposal(first.steps + removals, first.adopted)
+
+
+def _kept(case: Case, kept: Membership, context: Context) -> Proposal:
+    if kept.profile == case.target:
+        return Proposal(adopted=() if kept.id in case.ours else (kept,))
+    if kept.id in case.ours:
+        return Proposal((_move(case, kept),))
+    return _foreign(case, kept, context)
+
+
+def _surplus(case: Case, context: Context) -> Proposal:
+    """Settle several profiles for one user in favour of the wanted one."""
+    if not _may_settle(case, context):
+        return Proposal()
+    fitting = [row for row in case.active if row.profile == case.target]
+    if fitting:
+        winner = _preferred(case, fitting)
+        first = Proposal(adopted=() if winner.id in case.ours else (winner,))
+    else:
+        movable = [row for row in case.active if _changeable(case, row, context)]
+        if not movable:
+            return Proposal()
+        winner = _preferred(case, movable)
+        first = Proposal((_move(case, winner),))
+    losers = [r for r in case.active if r is not winner and _changeable(case, r, context)]
+    reason = f"{context.profile_name(case.target)} is wanted"
+    removals = tuple(Step(removal(context), row, None, reason) for row in losers)
+    return Proposal(first.steps + removals, first.adopted)
+
+
+def _changeable(case: Case, row: Membership, context: Context) -> bool:
+    """Tell whether the ownership mode lets us change this row: ours always, others if managed."""
+    return row.id in case.ours or (context.policy.exclusive and row.profile in context.managed)
+
+
+def _with_ours(case: Case, context: Context) -> list[Membership]:
+    return [row for row in case.active if _changeable(case, row, context)]
+
+
+REASONS = {
+    Situation.LEFT: "the sources say that the person left",
+    Situation.OUT_OF_SCOPE: "no rule gives the person a profile",
+    Situation.VANISHED: "no source knows the person any more",
+    Situation.USER_DISABLED: "the user is disabled",
+    Situation.UNASSIGNED: "nobody should have this row",
+}
+
+
+def _removals(
+    case: Case, rows: Sequence[Membership], context: Context, situation: Situation
+) -> tuple[Step, ...]:
+    reason = REASONS[situation]
+    if situation is Situation.OUT_OF_SCOPE and case.presence == "not yet":
+        reason = "the person has not started yet"
+    return tuple(Step(removal(context), row, None, reason) for row in rows)
+
+
+def _husk(case: Case, context: Context) -> Proposal:
+    row = case.husk
+    if row is None or (not row.active and context.policy.remove is Removal.DEACTIVATE):
+        return Proposal()
+    managed = row.profile is None or row.profile in context.managed
+    if case.protected or not (case.husk_ours or (context.policy.exclusive and managed)):
+        return Proposal()
+    lacks = "user" if row.user is None else "profile"
+    return Proposal((Step(removal(context), row, None, f"the row has no {lacks}"),))

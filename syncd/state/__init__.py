@@ -1,0 +1,1 @@
+"""What syncd remembers: SQLAlchemy Core, no ORM, functions over an open transaction."""

@@ -1,0 +1,133 @@
+"""What an environment's rules answer, once for each distinct set of attributes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from syncd.core.identity import guid, text
+from syncd.core.model import Loser, Profile
+from syncd.core.rules import Answer
+from syncd.state.database import bulk, rows, run, scratch, stream, upsert
+from syncd.state.revisions import touch
+
+__all__ = ["References", "ask", "losers", "resolve"]
+
+COLUMNS = ("env", "combo", "rules", "reference", "rule", "losers", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """
+    What the names in rules stand for.
+
+    `resolved` maps a reference to the id of its one published profile; `managed` are
+    the ids of every profile a reference can mean; `unresolved` maps a reference without
+    a single published answer to the ids it could mean, and `why` says what is wrong.
+    """
+
+    resolved: dict[str, str]
+    managed: frozenset[str]
+    unresolved: dict[str, frozenset[str]]
+    why: dict[str, str]
+
+
+def ask(tx: Connection, env: int, rules: str, judge: Callable[[str], Answer]) -> None:
+    """
+    Let *judge* answer for every set of attributes that has no answer of these *rules* yet.
+
+    *rules* is a digest of the rules, and of the day if they look at it.
+    """
+    missing = (
+        "SELECT c.id, c.attributes FROM combos c LEFT JOIN answers a "
+        "ON a.env = :env AND a.combo = c.id AND a.rules = :rules "
+        "WHERE a.combo IS NULL AND c.id IN (SELECT combo FROM people)"
+    )
+    new = [
+        (env, row.id, rules, *_columns(judge(row.attributes)))
+        for row in stream(tx, missing, env=env, rules=rules)
+    ]
+    if new:
+        upsert(tx, "answers", COLUMNS, ("env", "combo"), new)
+        touch(tx, f"answers:{env}")
+
+
+def _columns(answer: Answer) -> tuple[str | None, ...]:
+    lost = [[loser.rule, loser.profile, loser.note] for loser in answer.losers]
+    said = json.dumps(lost, ensure_ascii=False) if lost else None
+    return answer.reference, answer.rule, said, answer.error
+
+
+def losers(said: str | None) -> tuple[Loser, ...]:
+    """Read back the losers of an answer."""
+    return tuple(Loser(*lost) for lost in json.loads(said)) if said else ()
+
+
+def named(tx: Connection, env: int) -> set[str]:
+    """Return every reference that the answers for people in the picture name, winners and losers."""
+    sql = (
+        "SELECT DISTINCT a.reference, a.losers FROM answers a "
+        "WHERE a.env = :env AND a.combo IN (SELECT combo FROM people)"
+    )
+    found: set[str] = set()
+    for row in rows(tx, sql, env=env):
+        found.update(loser.profile for loser in losers(row.losers) if loser.profile)
+        if row.reference:
+            found.add(row.reference)
+    return found
+
+
+def resolve(
+    tx: Connection, env: int, references: Sequence[str], known: dict[str, Profile]
+) -> References:
+    """Find out what each reference means, and write the ids beside the answers."""
+    resolved: dict[str, str] = {}
+    unresolved: dict[str, frozenset[str]] = {}
+    why: dict[str, str] = {}
+    managed: set[str] = set()
+    for reference in sorted(set(references) | named(tx, env)):
+        meant = _meant(reference, known)
+        published = [profile for profile in meant if profile.published]
+        if len(published) == 1:
+            resolved[reference] = published[0].id
+            managed.add(published[0].id)
+            continue
+        managed.update(profile.id for profile in meant)
+        unresolved[reference] = frozenset(profile.id for profile in meant)
+        why[reference] = _why(reference, len(published), len(meant))
+    blocked = frozenset().union(*unresolved.values()) if unresolved else frozenset()
+    blocked -= set(resolved.values())
+    unresolved = {name: ids & blocked for name, ids in unresolved.items()}
+    scratch(tx, "meanings", "reference TEXT PRIMARY KEY, profile TEXT")
+    bulk(tx, "meanings", ("reference", "profile"), resolved.items())
+    changed = run(
+        tx,
+        "UPDATE answers SET profile = "
+        "(SELECT m.profile FROM meanings m WHERE m.reference = answers.reference) "
+        "WHERE env = :env AND profile IS DISTINCT FROM "
+        "(SELECT m.profile FROM meanings m WHERE m.reference = answers.reference)",
+        env=env,
+    )
+    if changed:
+        touch(tx, f"answers:{env}")
+    return References(resolved, frozenset(managed), unresolved, why)
+
+
+def _meant(reference: str, known: dict[str, Profile]) -> list[Profile]:
+    """Return the profiles a reference can mean: the one with this id, else those with this name."""
+    by_id = known.get(guid(reference))
+    if by_id:
+        return [by_id]
+    name = text(reference)
+    return [profile for profile in known.values() if text(profile.name) == name]
+
+
+def _why(reference: str, published: int, all_of_them: int) -> str:
+    if published > 1:
+        return f"profile {reference} has {published} published profiles of that name; use its id"
+    if all_of_them:
+        return f"profile {reference} is not published; publish it"
+    return f"profile {reference} does not exist here; create and publish it, or mend the rule"
