@@ -1,0 +1,41 @@
+"""
+Settings, frozen and strict.
+
+    file + environment + secret files ── load ──> Config ──> core values
+                                           │
+                                           └──> ConfigError, every problem at once
+"""
+
+from __future__ import annotations
+
+from syncd.config.load import json_schema, load
+from syncd.config.loaded import Config, Environment
+from syncd.config.models import (
+    Auth,
+    ClientSecret,
+    Http,
+    Log,
+    NoAuth,
+    PolicySettings,
+    Settings,
+    State,
+)
+from syncd.config.sources import CsvSource, FileSource, JsonlSource
+
+__all__ = [
+    "Auth",
+    "ClientSecret",
+    "Config",
+    "CsvSource",
+    "Environment",
+    "FileSource",
+    "Http",
+    "JsonlSource",
+    "Log",
+    "NoAuth",
+    "PolicySettings",
+    "Settings",
+    "State",
+    "json_schema",
+    "load",
+]
