@@ -1,0 +1,24 @@
+"""A Dataverse to try things on: in memory or in a file, for demos and tests."""
+
+from __future__ import annotations
+
+from syncd.sandbox.answers import Answer
+from syncd.sandbox.client import run_dump
+from syncd.sandbox.commands import run_serve
+from syncd.sandbox.dataverse import Sandbox
+from syncd.sandbox.errors import SandboxError
+from syncd.sandbox.faults import Fault, FaultKind
+from syncd.sandbox.server import Running
+from syncd.sandbox.store import Store
+
+__all__ = [
+    "Answer",
+    "Fault",
+    "FaultKind",
+    "Running",
+    "Sandbox",
+    "SandboxError",
+    "Store",
+    "run_dump",
+    "run_serve",
+]

@@ -1,0 +1,76 @@
+"""What `syncd sandbox serve` does, as a function; dump and seed are in `client`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from syncd.sandbox import world
+from syncd.sandbox.dataverse import Clock, Sandbox, real_time
+from syncd.sandbox.errors import SandboxError
+from syncd.sandbox.faults import load_faults
+from syncd.sandbox.keeping import Keeper
+from syncd.sandbox.server import serve
+from syncd.sandbox.store import Change, Store
+from syncd.sandbox.tls import Certificate, make_certificate
+
+__all__ = ["run_serve"]
+
+
+def run_serve(  # noqa: PLR0917  # in the order of the command's options
+    host: str = "127.0.0.1",
+    port: int = 0,
+    load: Path | None = None,
+    db: Path | None = None,
+    tls: bool = False,  # noqa: FBT001, FBT002  # an option of the command
+    faults: Path | None = None,
+) -> None:
+    """
+    Serve a sandbox until SIGTERM or SIGINT, and print its base URL first.
+
+    With `tls` the second line is the path of the certificate to trust. `load` fills what is
+    empty: a `db` file that holds rows keeps them. `SYNCD_NOW` fixes the clock.
+    Raises SandboxError: world, faults, file or address cannot be used.
+    """
+    clock = _clock(os.environ.get("SYNCD_NOW"))
+    script = load_faults(faults) if faults else ()
+    store = Store()
+    keeper = Keeper(db) if db else None
+    now = clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+    filled = keeper.read(store, now) if keeper else False
+    if load is not None and not filled:
+        world.load(store, load, now)
+    if keeper is not None and not filled:
+        keeper.write(store)
+
+    def keep(changes: Sequence[Change]) -> None:
+        if keeper is not None:
+            keeper.keep(changes, store.version)
+
+    scheme = "https" if tls else "http"
+    sandbox = Sandbox(store, clock=clock, scheme=scheme, keep=keep, faults=script)
+    with tempfile.TemporaryDirectory(prefix="syncd-sandbox-") as folder:
+        certificate = make_certificate(Path(folder), host) if tls else None
+        serve(sandbox, host, port, certificate, lambda url: _announce(url, certificate))
+    if keeper is not None:
+        keeper.close()
+
+
+def _announce(url: str, certificate: Certificate | None) -> None:
+    print(url, flush=True)  # noqa: T201  # who starts it reads the address there
+    if certificate is not None:
+        print(certificate.certificate, flush=True)  # noqa: T201  # likewise
+
+
+def _clock(text: str | None) -> Clock:
+    if not text:
+        return real_time
+    try:
+        fixed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SandboxError(f"SYNCD_NOW={text} is no time such as 2026-03-01T08:00:00Z.") from error
+    aware = fixed if fixed.tzinfo else fixed.replace(tzinfo=UTC)
+    return lambda: aware

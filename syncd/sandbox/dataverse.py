@@ -1,0 +1,132 @@
+"""
+A Dataverse for seven tables, as an object with one method.
+
+    server ─▶ Sandbox.answer ─▶ faults ─▶ operations ─▶ writes, reads ─▶ store
+                            └─▶ batch ──▶┘
+
+It shares no code with the client it is there to test. It never sleeps and holds no socket, so a
+test can call it directly; `server` puts it behind HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from syncd.sandbox import batch, errors
+from syncd.sandbox.answers import JSON, Answer, Call, refusal
+from syncd.sandbox.faults import Fault, Faults
+from syncd.sandbox.operations import Operations
+from syncd.sandbox.store import Change, Store
+from syncd.sandbox.tables import BUSINESS_UNIT, CALLER, ORGANIZATION
+
+__all__ = ["Clock", "Sandbox", "real_time"]
+
+ROOT = re.compile(r"/api/data/v9\.\d+(?:/(.*))?")
+HINT = "4"
+"""The number of parallel requests that `x-ms-dop-hint` recommends."""
+
+Clock = Callable[[], datetime]
+
+
+def real_time() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Sandbox:
+    """
+    The environment.
+
+    `clock` says what createdon and modifiedon get. `keep` is called after each request that
+    changed rows, before its answer is given, with the changes in order. Safe to be called from
+    several threads; requests are done one after the other.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        clock: Clock = real_time,
+        scheme: str = "http",
+        keep: Callable[[Sequence[Change]], None] | None = None,
+        faults: Sequence[Fault] = (),
+    ) -> None:
+        self.store = store or Store()
+        self._clock = clock
+        self._scheme = scheme
+        self._keep = keep
+        self._faults = Faults(faults)
+        self._operations = Operations(self.store, self._now)
+        self._lock = threading.Lock()
+
+    def misbehave(self, faults: Sequence[Fault]) -> None:
+        """Do these faults from now on, instead of those so far."""
+        with self._lock:
+            self._faults = Faults(faults)
+
+    def answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer one request. `path` is decoded, `query` is not and has no question mark."""
+        lower = {name.lower(): value for name, value in headers.items()}
+        base = f"{self._scheme}://{lower.get('host', 'sandbox')}/api/data/v9.2"
+        match = ROOT.fullmatch(path)
+        if match is None:
+            return refusal(errors.segment(path))
+        call = Call(method, match[1] or "", query, lower, body, base)
+        with self._lock:
+            try:
+                return self._faults.around(call, self._serve, self._dispatch_part)
+            finally:
+                self._settle()
+
+    def _serve(self, call: Call) -> Answer:
+        try:
+            answer = self._dispatch(call)
+        except errors.Refused as refused:
+            answer = refusal(refused)
+        hint = {"x-ms-dop-hint": HINT, "x-ms-service-request-id": CALLER}
+        return Answer(answer.status, {**answer.headers, **hint}, answer.content)
+
+    def _dispatch(self, call: Call) -> Answer:
+        if call.path == "$batch":
+            return batch.answer(call, self.store, self._perform)
+        if call.path in {"WhoAmI", "WhoAmI()"} and call.method == "GET":
+            return _who_am_i(call)
+        return self._operations.perform(call)
+
+    def _perform(self, call: Call) -> Answer:
+        """Do one operation of a batch, or of someone else."""
+        if self._faults.has_operations:
+            return self._faults.operation(call, self._dispatch_part)
+        return self._dispatch_part(call)
+
+    def _dispatch_part(self, call: Call) -> Answer:
+        if call.path in {"WhoAmI", "WhoAmI()"} and call.method == "GET":
+            return _who_am_i(call)
+        return self._operations.perform(call)
+
+    def _settle(self) -> None:
+        changes, self.store.changes = self.store.changes, []
+        if changes and self._keep is not None:
+            self._keep(changes)
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _who_am_i(call: Call) -> Answer:
+    content = msgspec.json.encode(
+        {
+            "@odata.context": f"{call.base}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": BUSINESS_UNIT,
+            "UserId": CALLER,
+            "OrganizationId": ORGANIZATION,
+        }
+    )
+    return Answer(200, {"OData-Version": "4.0", "Content-Type": JSON}, content)

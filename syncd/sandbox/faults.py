@@ -1,0 +1,185 @@
+"""
+Misbehaviour on request.
+
+A faults file is a JSON list of objects. Each has a `kind` and, where they matter:
+
+    throttle   429 instead of the work: retry_after (seconds; absent: no header), code
+    error      status, code, message; when "before" (default) or "after" the work was done
+    cut        the connection is closed without an answer; when "before" or "after" the work
+    latency    the answer comes seconds later
+    operation  one operation of a batch fails: status, code, message; position (from 0) or the
+               first that fits; when "before" or "after" its work
+    write      someone else writes first: request = {"method", "path", "body"}
+
+and says when it happens: `method` and `path` (a text that path or query contains) narrow the
+requests, `skip` lets the first ones of these pass, `count` (default 1; null: always) ends it.
+For `operation` they are those of the operation; `skip` and `count` are of operations too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from syncd.sandbox.answers import JSON, Answer, Call, refusal
+from syncd.sandbox.errors import Refused, SandboxError
+
+__all__ = ["Fault", "FaultKind", "Faults", "load_faults"]
+
+Serve = Callable[[Call], Answer]
+THROTTLED = "0x80072322"
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    THROTTLE = "throttle"
+    ERROR = "error"
+    CUT = "cut"
+    LATENCY = "latency"
+    OPERATION = "operation"
+    WRITE = "write"
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What someone else sends; `path` is relative to the Web API root."""
+
+    method: str
+    path: str
+    body: dict[str, object] | None = None
+
+
+class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of a faults file; the module's text says what each field means."""
+
+    kind: FaultKind
+    method: str | None = None
+    path: str | None = None
+    skip: int = 0
+    count: int | None = 1
+    when: Literal["before", "after"] = "before"
+    status: int = 503
+    code: str = ""
+    message: str = "The sandbox was told to fail."
+    retry_after: int | None = None
+    seconds: float = 0.0
+    position: int | None = None
+    request: Request | None = None
+
+
+def load_faults(path: Path) -> tuple[Fault, ...]:
+    """Read a faults file. Raises SandboxError, which says what is wrong and where."""
+    try:
+        faults = msgspec.json.decode(path.read_bytes(), type=tuple[Fault, ...])
+    except OSError as error:
+        raise SandboxError(f"The faults file {path} cannot be read: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise SandboxError(f"The faults file {path} is wrong: {error}.") from error
+    for number, fault in enumerate(faults):
+        if fault.kind is FaultKind.WRITE and fault.request is None:
+            raise SandboxError(f"The faults file {path} is wrong: [{number}] write needs request.")
+        if fault.kind is FaultKind.LATENCY and fault.seconds <= 0:
+            raise SandboxError(f"The faults file {path} is wrong: [{number}] needs seconds.")
+    return faults
+
+
+@dataclass(slots=True)
+class Running:
+    """A fault and how often it was met so far."""
+
+    fault: Fault
+    seen: int = 0
+
+    def strikes(self, call: Call) -> bool:
+        """Say whether the fault happens to this request, and count it."""
+        fault = self.fault
+        if fault.method is not None and fault.method != call.method:
+            return False
+        if fault.path is not None and fault.path not in f"{call.path}?{call.query}":
+            return False
+        self.seen += 1
+        past = self.seen - fault.skip
+        return past > 0 and (fault.count is None or past <= fault.count)
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults of a sandbox, at work."""
+
+    script: Sequence[Fault]
+    requests: list[Running] = field(init=False)
+    operations: list[Running] = field(init=False)
+    position: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        single = [Running(fault) for fault in self.script]
+        self.requests = [each for each in single if each.fault.kind is not FaultKind.OPERATION]
+        self.operations = [each for each in single if each.fault.kind is FaultKind.OPERATION]
+
+    @property
+    def has_operations(self) -> bool:
+        """Say whether operations of batches have to be looked at."""
+        return bool(self.operations)
+
+    def around(self, call: Call, serve: Serve, perform: Serve) -> Answer:
+        """Answer a request, or fail as told. `perform` does what someone else sends."""
+        self.position = 0
+        struck = [each.fault for each in self.requests if each.strikes(call)]
+        for fault in struck:
+            if fault.request is not None:
+                _interfere(fault.request, call, perform)
+        delay = sum(fault.seconds for fault in struck if fault.kind is FaultKind.LATENCY)
+        failing = next((fault for fault in struck if fault.kind in FAILURES), None)
+        if failing is None:
+            answer = serve(call)
+        else:
+            if failing.when == "after":
+                serve(call)
+            answer = _failure(failing)
+        if not delay:
+            return answer
+        return Answer(answer.status, answer.headers, answer.content, delay, answer.cut)
+
+    def operation(self, call: Call, perform: Serve) -> Answer:
+        """Do one operation of a batch, or fail it as told."""
+        at, self.position = self.position, self.position + 1
+        for each in self.operations:
+            wanted = each.fault.position
+            if (wanted is None or wanted == at) and each.strikes(call):
+                if each.fault.when == "after":
+                    perform(call)
+                return _failure(each.fault)
+        return perform(call)
+
+
+FAILURES = frozenset({FaultKind.THROTTLE, FaultKind.ERROR, FaultKind.CUT})
+
+
+def _failure(fault: Fault) -> Answer:
+    if fault.kind is FaultKind.CUT:
+        return Answer(503, {}, b"", cut=True)
+    if fault.kind is FaultKind.THROTTLE:
+        refused = Refused(429, fault.code or THROTTLED, "Number of requests exceeded the limit.")
+    else:
+        refused = Refused(fault.status, fault.code, fault.message)
+    answer = refusal(refused)
+    if fault.retry_after is None:
+        return answer
+    headers = {**answer.headers, "Retry-After": str(fault.retry_after)}
+    return Answer(answer.status, headers, answer.content)
+
+
+def _interfere(request: Request, call: Call, perform: Serve) -> None:
+    """Do what someone else sends; that it may be refused is their business."""
+    path, _, query = request.path.partition("?")
+    headers: Mapping[str, str] = {"content-type": JSON}
+    body = b"" if request.body is None else msgspec.json.encode(request.body)
+    try:
+        perform(Call(request.method, path, query, headers, body, call.base))
+    except Refused:
+        return

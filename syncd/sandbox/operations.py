@@ -1,0 +1,324 @@
+"""
+One operation on the tables: from a method and a path to an answer.
+
+    GET    set · set/$count · set(id) · set(id)/column
+    POST   set · set(id)/collection/$ref
+    PATCH  set(id)
+    PUT    set(id)/column · set(id)/Lookup/$ref
+    DELETE set(id) · set(id)/column · set(id)/Lookup/$ref · set(id)/collection(id)/$ref
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from syncd.sandbox import errors, shapes, writes
+from syncd.sandbox.answers import JSON, Answer, Call
+from syncd.sandbox.columns import Column, Table
+from syncd.sandbox.query import read_preferences
+from syncd.sandbox.reads import Reader
+from syncd.sandbox.store import Rows, Store
+from syncd.sandbox.tables import CALLER, SETS
+from syncd.sandbox.values import guid
+from syncd.sandbox.writes import Stamp
+
+__all__ = ["Operations"]
+
+PATH = re.compile(r"(?P<set>\w+)(?:\((?P<key>[^()]*)\))?(?:/(?P<rest>.+))?")
+CHILD = re.compile(r"(?P<nav>\w+)(?:\((?P<key>[^()]*)\))?/\$ref")
+ETAG = re.compile(r'(?:W/)?"(\d+)"')
+FOUND = {"OData-Version": "4.0", "Content-Type": JSON}
+DONE = Answer(204, {"OData-Version": "4.0"})
+IMPERSONATED = ("mscrmcallerid", "callerobjectid")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a path leads: a table, perhaps one row of it, perhaps something of that row."""
+
+    rows: Rows
+    key: str | None
+    rest: str | None
+
+
+class Operations:
+    """Does operations on one store. Whoever calls holds the lock."""
+
+    def __init__(self, store: Store, now: Callable[[], str]) -> None:
+        self._store = store
+        self._now = now
+        self._reader = Reader(store)
+
+    def perform(self, call: Call) -> Answer:
+        """Do one operation. Raises Refused, and then has changed nothing."""
+        place = self._place(call.path)
+        match call.method:
+            case "GET":
+                return self._get(call, place)
+            case "POST":
+                return self._post(call, place)
+            case "PATCH" if place.key is not None and place.rest is None:
+                return self._patch(call, place.rows, place.key)
+            case "PUT" if place.key is not None and place.rest is not None:
+                return self._put(call, place.rows, place.key, place.rest)
+            case "DELETE" if place.key is not None:
+                return self._delete(call, place.rows, place.key, place.rest)
+        raise errors.Refused(405, "0x8006088a", f"{call.method} is not allowed on '{call.path}'.")
+
+    def _place(self, path: str) -> Place:
+        match = PATH.fullmatch(path)
+        table = SETS.get(match["set"]) if match else None
+        if match is None or table is None:
+            raise errors.segment(re.split(r"[/(]", path, maxsplit=1)[0])
+        key = None if match["key"] is None else _key(table, match["key"])
+        return Place(self._store.tables[table.name], key, match["rest"])
+
+    def _stamp(self, call: Call) -> Stamp:
+        return Stamp(self._now(), self._caller(call.headers))
+
+    def _caller(self, headers: Mapping[str, str]) -> str:
+        """Return who acts: a user by either impersonation header, else the application user."""
+        user = headers.get("mscrmcallerid")
+        if user is not None:
+            return guid(user) or CALLER
+        wanted = guid(headers.get("callerobjectid"))
+        if wanted is None:
+            return CALLER
+        users = self._store.tables["systemuser"]
+        at = users.table.positions["azureactivedirectoryobjectid"]
+        return next((str(row[0]) for row in users.by_key.values() if row[at] == wanted), CALLER)
+
+    # reading
+
+    def _get(self, call: Call, place: Place) -> Answer:
+        rows, key = place.rows, place.key
+        preferences = read_preferences(call.headers)
+        if key is None and place.rest == "$count":
+            text = f"\ufeff{self._reader.count(rows, call.query)}"
+            return Answer(
+                200, {"OData-Version": "4.0", "Content-Type": "text/plain"}, text.encode()
+            )
+        if key is None and place.rest is None:
+            content = self._reader.page(rows, call.query, call.base, preferences)
+            return Answer(200, _applied(preferences), content)
+        if key is None:
+            raise errors.segment(str(place.rest))
+        row = self._there(rows, key)
+        if place.rest is not None:
+            return self._value(call, rows, key, place.rest)
+        tag = shapes.etag(rows.table, row)
+        wanted = preferences.get("odata.include-annotations")
+        if call.headers.get("if-none-match") == tag and not wanted and "$expand" not in call.query:
+            return Answer(304, {"OData-Version": "4.0", "ETag": tag})
+        content = self._reader.one(rows, key, call.query, call.base, wanted)
+        return Answer(200, FOUND | {"ETag": tag}, content)
+
+    def _there(self, rows: Rows, key: str) -> tuple[object, ...]:
+        row = rows.by_key.get(key)
+        if row is None:
+            raise errors.absent(rows.table.name, key)
+        return row
+
+    def _value(self, call: Call, rows: Rows, key: str, name: str) -> Answer:
+        table = rows.table
+        at = table.positions.get(name)
+        if at is None:
+            raise errors.segment(name)
+        value = rows.by_key[key][at]
+        if value is None:
+            return DONE
+        context = f"{call.base}/$metadata#{table.set_name}({key})/{name}"
+        content = msgspec.json.encode({"@odata.context": context, "value": value})
+        return Answer(200, FOUND, content)
+
+    # writing
+
+    def _post(self, call: Call, place: Place) -> Answer:
+        if place.key is not None and place.rest is not None:
+            return self._associate_child(call, place.rows, place.key, place.rest)
+        if place.key is not None or place.rest is not None:
+            raise errors.segment(place.rest or call.path)
+        key = writes.create(self._store, place.rows.table, _body(call), self._stamp(call))
+        return self._written(call, place.rows, key, created=True)
+
+    def _patch(self, call: Call, rows: Rows, key: str) -> Answer:
+        body = _body(call)
+        row = rows.by_key.get(key)
+        if row is None:
+            if "if-match" in call.headers:
+                raise errors.absent(rows.table.name, key)
+            given = guid(body.get(rows.table.key, key))
+            if given != key:
+                raise errors.argument("The key in the body is not the one in the address.")
+            whole = {**body, rows.table.key: key}
+            writes.create(self._store, rows.table, whole, self._stamp(call))
+            return self._written(call, rows, key, created=True)
+        if call.headers.get("if-none-match") == "*":
+            raise errors.duplicate()
+        _precondition(call, rows, key)
+        writes.update(self._store, rows, key, body, self._stamp(call))
+        return self._written(call, rows, key, created=False)
+
+    def _written(self, call: Call, rows: Rows, key: str, *, created: bool) -> Answer:
+        if "return=representation" in call.headers.get("prefer", ""):
+            wanted = read_preferences(call.headers).get("odata.include-annotations")
+            content = self._reader.one(rows, key, call.query, call.base, wanted)
+            headers = FOUND | {
+                "ETag": shapes.etag(rows.table, rows.by_key[key]),
+                "Preference-Applied": "return=representation",
+            }
+            return Answer(201 if created else 200, headers, content)
+        address = f"{call.base}/{rows.table.set_name}({key})"
+        headers = {"OData-Version": "4.0", "OData-EntityId": address}
+        if created:
+            headers["Location"] = address
+        return Answer(204, headers)
+
+    def _put(self, call: Call, rows: Rows, key: str, rest: str) -> Answer:
+        self._there(rows, key)
+        _precondition(call, rows, key)
+        body = _body(call)
+        if rest.endswith("/$ref"):
+            nav = rest.removesuffix("/$ref")
+            if nav not in rows.table.navs:
+                raise errors.segment(nav)
+            change = {f"{nav}@odata.bind": _reference(body)}
+        elif rest in rows.table.plain:
+            change = {rest: body.get("value")}
+        else:
+            raise errors.segment(rest)
+        writes.update(self._store, rows, key, change, self._stamp(call))
+        return DONE
+
+    def _delete(self, call: Call, rows: Rows, key: str, rest: str | None) -> Answer:
+        self._there(rows, key)
+        _precondition(call, rows, key)
+        if rest is None:
+            writes.delete(self._store, rows, key, self._stamp(call))
+            return DONE
+        nav = rest.removesuffix("/$ref")
+        if nav in rows.table.navs and nav != rest:
+            change: dict[str, object] = {f"{nav}@odata.bind": None}
+        elif rest in rows.table.plain:
+            change = {rest: None}
+        else:
+            return self._disassociate_child(call, rows, key, rest)
+        writes.update(self._store, rows, key, change, self._stamp(call))
+        return DONE
+
+    # from the parent's side
+
+    def _associate_child(self, call: Call, rows: Rows, key: str, rest: str) -> Answer:
+        self._there(rows, key)
+        child = CHILD.fullmatch(rest)
+        if child is None or child["key"] is not None:
+            raise errors.segment(rest)
+        given = _reference(_body(call))
+        if rows.table.name == "team" and child["nav"] == "teammembership_association":
+            column = self._store.tables["teammembership"].table.columns[2]
+            user = writes.link_target(self._store, column, given)
+            pair: dict[str, object] = {"teamid": key, "systemuserid": user}
+            member = self._store.tables["teammembership"].table
+            writes.create(self._store, member, pair, self._stamp(call))
+            return DONE
+        children, column = self._collection(rows.table, child["nav"])
+        which = writes.link_target(self._store, _as_target(children.table), given)
+        change = {f"{column.nav}@odata.bind": f"/{rows.table.set_name}({key})"}
+        writes.update(self._store, children, which, change, self._stamp(call))
+        return DONE
+
+    def _disassociate_child(self, call: Call, rows: Rows, key: str, rest: str) -> Answer:
+        child = CHILD.fullmatch(rest)
+        if child is None:
+            raise errors.segment(rest)
+        which = self._named_child(call, child["key"])
+        if rows.table.name == "team" and child["nav"] == "teammembership_association":
+            members = self._store.tables["teammembership"]
+            for member in tuple(members.referring(2, which) or ()):
+                if members.by_key[member][1] == key:
+                    writes.delete(self._store, members, member, self._stamp(call))
+            return DONE
+        children, column = self._collection(rows.table, child["nav"])
+        if self._there(children, which)[children.table.positions[column.read]] == key:
+            change = {f"{column.nav}@odata.bind": None}
+            writes.update(self._store, children, which, change, self._stamp(call))
+        return DONE
+
+    def _named_child(self, call: Call, key: str | None) -> str:
+        """Return the child's key, from the path or from `$id`, an address."""
+        if key is None:
+            name, _, address = unquote_plus(call.query).partition("=")
+            match = re.search(r"\(([^()]*)\)$", address)
+            key = match[1] if name == "$id" and match else ""
+        found = guid(key)
+        if found is None:
+            raise errors.query("The row to disassociate is not named.")
+        return found
+
+    def _collection(self, parent: Table, nav: str) -> tuple[Rows, Column]:
+        for rows in self._store.tables.values():
+            for column in rows.table.columns:
+                if column.collection == nav and column.target == parent.name:
+                    return rows, column
+        raise errors.segment(nav)
+
+
+def _key(table: Table, text: str) -> str:
+    key = guid(text)
+    if key is None:
+        name, sign, value = text.partition("=")
+        # Tables with an owner cannot be addressed by their primary key's name (section 2.3).
+        if sign and name == table.key and table.name not in {"systemuser", "team"}:
+            key = guid(value)
+        elif sign:
+            raise errors.Refused(
+                400,
+                "0x80060890",
+                f"The specified key attributes are not a defined key for the {table.name} entity",
+            )
+    if key is None:
+        raise errors.query(f"'{text[:60]}' is no key of {table.set_name}.")
+    return key
+
+
+def _body(call: Call) -> dict[str, object]:
+    if not call.headers.get("content-type", "").lower().startswith("application/json"):
+        raise errors.Refused(415, "0x80048d19", "A body needs Content-Type: application/json.")
+    try:
+        return msgspec.json.decode(call.body, type=dict[str, object])
+    except msgspec.MsgspecError:
+        raise errors.payload("The body of the request is no JSON object.") from None
+
+
+def _reference(body: Mapping[str, object]) -> object:
+    if "@odata.id" not in body:
+        raise errors.payload("A reference needs '@odata.id'.")
+    return body["@odata.id"]
+
+
+def _as_target(table: Table) -> Column:
+    """Return a column as if it pointed at this table, to check a reference to it."""
+    return Column(table.key, table.key_column.kind, table.key, target=table.name)
+
+
+def _precondition(call: Call, rows: Rows, key: str) -> None:
+    wanted = call.headers.get("if-match")
+    if wanted is None or wanted == "*":
+        return
+    match = ETAG.fullmatch(wanted)
+    if match is None:
+        raise errors.query(f"The ETag '{wanted[:40]}' is malformed.")
+    if int(match[1]) != rows.by_key[key][rows.table.version]:
+        raise errors.moved()
+
+
+def _applied(preferences: Mapping[str, str]) -> dict[str, str]:
+    size = preferences.get("odata.maxpagesize")
+    if size is None:
+        return FOUND
+    return FOUND | {"Preference-Applied": f"odata.maxpagesize={size}"}

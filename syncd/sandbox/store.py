@@ -1,0 +1,154 @@
+"""
+The rows of all tables: versions, relations, cascades, and a way back.
+
+Rows are tuples and are never changed, only replaced, so a reader may keep one. The store does
+no validation; `writes` does. It is not thread safe; the sandbox holds a lock around each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from syncd.sandbox.columns import Column, OnDelete, Table
+from syncd.sandbox.keys import KeyIndex
+from syncd.sandbox.tables import TABLES
+
+__all__ = ["Change", "Row", "Rows", "Store"]
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to one row; None where it was not there."""
+
+    rows: Rows
+    key: str
+    before: Row | None
+    after: Row | None
+
+
+class Rows:
+    """The rows of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.by_key: dict[str, Row] = {}
+        self.keys = KeyIndex()
+        self.generation = 0
+        """Grows with each write: what was computed from older rows is out of date."""
+        self._referring: dict[int, dict[str, str | set[str]]] = {
+            at: {} for at, column in enumerate(table.columns) if _followed(column)
+        }
+
+    def fill(self, rows: Iterable[Row]) -> None:
+        """Put in many rows whose keys are not there, at once."""
+        by_key = self.by_key
+        for row in rows:
+            by_key[row[0]] = row  # type: ignore[index]  # the position 0 holds the key, a text
+        self.keys = KeyIndex(by_key)
+        for at in self._referring:
+            self._referring[at] = {}
+            for key, row in by_key.items():
+                if row[at] is not None:
+                    self._refer(at, row[at], key)
+        self.generation += 1
+
+    def put(self, key: str, row: Row) -> None:
+        """Put in a row or replace it."""
+        old = self.by_key.get(key)
+        if old is None:
+            self.keys.add(key)
+        self.by_key[key] = row
+        for at in self._referring:
+            before, after = old[at] if old else None, row[at]
+            if before != after:
+                self._forget(at, before, key)
+                self._refer(at, after, key)
+        self.generation += 1
+
+    def drop(self, key: str) -> None:
+        """Take out a row."""
+        old = self.by_key.pop(key)
+        self.keys.remove(key)
+        for at in self._referring:
+            self._forget(at, old[at], key)
+        self.generation += 1
+
+    def referring(self, at: int, target: str) -> Iterable[str] | None:
+        """Return the keys of rows whose lookup names this target; None if nobody keeps track."""
+        index = self._referring.get(at)
+        if index is None:
+            return None
+        found = index.get(target, ())
+        return (found,) if isinstance(found, str) else found
+
+    def _refer(self, at: int, target: object, key: str) -> None:
+        if not isinstance(target, str):
+            return
+        index = self._referring[at]
+        found = index.get(target)
+        # Most users have one row; a set for each of a million costs 200 bytes apiece.
+        if found is None:
+            index[target] = key
+        elif isinstance(found, str):
+            index[target] = {found, key}
+        else:
+            found.add(key)
+
+    def _forget(self, at: int, target: object, key: str) -> None:
+        if not isinstance(target, str):
+            return
+        index = self._referring[at]
+        found = index[target]
+        if isinstance(found, set):
+            found.discard(key)
+            if found:
+                return
+        del index[target]
+
+
+class Store:
+    """All tables, one version counter, and the changes since somebody last asked."""
+
+    def __init__(self) -> None:
+        self.tables = {name: Rows(table) for name, table in TABLES.items()}
+        self.version = 0
+        self.changes: list[Change] = []
+
+    def next_version(self) -> int:
+        """Return a version that is greater than every one before, in the whole database."""
+        self.version += 1
+        return self.version
+
+    def put(self, rows: Rows, key: str, row: Row) -> None:
+        """Write a row and remember what was there."""
+        self.changes.append(Change(rows, key, rows.by_key.get(key), row))
+        rows.put(key, row)
+
+    def drop(self, rows: Rows, key: str) -> None:
+        """Remove a row, nothing else, and remember it."""
+        self.changes.append(Change(rows, key, rows.by_key[key], None))
+        rows.drop(key)
+
+    def rollback(self, mark: int) -> None:
+        """Undo the changes after the first *mark* ones. Versions that were used stay used."""
+        while len(self.changes) > mark:
+            change = self.changes.pop()
+            if change.before is None:
+                change.rows.drop(change.key)
+            else:
+                change.rows.put(change.key, change.before)
+
+    def children(self, table: Table, key: str) -> Iterator[tuple[Rows, int, str]]:
+        """Yield the rows that a deletion of this row concerns: table, lookup's position, key."""
+        for rows in self.tables.values():
+            for at, column in enumerate(rows.table.columns):
+                if column.target == table.name and _followed(column):
+                    for child in tuple(rows.referring(at, key) or ()):
+                        yield rows, at, child
+
+
+def _followed(column: Column) -> bool:
+    return column.target in TABLES and column.on_delete is not OnDelete.NO_CASCADE

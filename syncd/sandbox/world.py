@@ -1,0 +1,111 @@
+"""
+World files: a whole environment as one JSON object, an array for each entity set.
+
+Rows are as the Web API shows them. Absent columns get the table's defaults; read-only columns may
+be given; lookups may dangle, because those of a real environment do. Annotations are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+
+from syncd.sandbox.columns import Table
+from syncd.sandbox.errors import Refused, SandboxError
+from syncd.sandbox.store import Row, Store
+from syncd.sandbox.tables import CALLER, SETS
+from syncd.sandbox.values import accept
+
+__all__ = ["World", "fill", "fill_set", "load"]
+
+World = Mapping[str, Iterable[Mapping[str, object]]]
+
+
+def load(store: Store, path: Path, now: str) -> None:
+    """
+    Put the rows of a world file into an empty store.
+
+    *now* is the createdon of rows that do not say theirs. A million rows take some ten seconds.
+    Raises SandboxError: the file cannot be read, is no world, or holds a row that cannot be.
+    """
+    try:
+        sets = msgspec.json.decode(path.read_bytes(), type=dict[str, list[msgspec.Raw]])
+    except OSError as error:
+        raise SandboxError(f"The world {path} cannot be read: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise SandboxError(f"The world {path} is no object of arrays: {error}.") from error
+    decoder = msgspec.json.Decoder(dict[str, object])
+    fill(store, {name: _decoded(path, name, rows, decoder) for name, rows in sets.items()}, now)
+
+
+def _decoded(
+    path: Path,
+    name: str,
+    rows: list[msgspec.Raw],
+    decoder: msgspec.json.Decoder[dict[str, object]],
+) -> Iterator[dict[str, object]]:
+    for number, raw in enumerate(rows):
+        try:
+            yield decoder.decode(raw)
+        except msgspec.MsgspecError as error:
+            message = f"The world {path} is wrong at {name}[{number}]: {error}."
+            raise SandboxError(message) from error
+
+
+def fill(store: Store, world: World, now: str) -> None:
+    """Put the rows of a world into an empty store. Raises SandboxError as `load` does."""
+    for name, rows in world.items():
+        table = SETS.get(name)
+        if table is None:
+            raise SandboxError(f"'{name}' is no entity set; there are {', '.join(SETS)}.")
+        fill_set(store, table, rows, now)
+
+
+def fill_set(store: Store, table: Table, given: Iterable[Mapping[str, object]], now: str) -> None:
+    """Put rows into an empty table. Raises SandboxError for one that cannot be."""
+    rows: dict[str, Row] = {}
+    for number, each in enumerate(given):
+        try:
+            row = _row(store, table, each, number, now)
+        except Refused as refused:
+            raise SandboxError(
+                f"The world is wrong at {table.set_name}[{number}]: {refused.message}"
+            ) from refused
+        key = str(row[0])
+        if key in rows:
+            raise SandboxError(f"The world is wrong at {table.set_name}[{number}]: {key} is there.")
+        rows[key] = row
+    store.tables[table.name].fill(rows.values())
+
+
+def _row(store: Store, table: Table, given: Mapping[str, object], number: int, now: str) -> Row:
+    values = list(table.defaults)
+    positions, columns = table.positions, table.columns
+    for name, value in given.items():
+        at = positions.get(name)
+        if at is not None:
+            values[at] = accept(table, columns[at], value)
+        elif "@" not in name:
+            raise Refused(400, "", f"{table.set_name} has no column '{name}'.")
+    if values[0] is None:
+        values[0] = str(uuid5(NAMESPACE_URL, f"sandbox:{table.set_name}:{number}"))
+    if table.created_on >= 0:
+        _audit(table, values, now)
+    if table.state >= 0 and "statuscode" not in given:
+        values[table.status] = 2 if values[table.state] else 1
+    version = values[table.version]
+    if isinstance(version, int):
+        store.version = max(store.version, version)
+    else:
+        values[table.version] = store.next_version()
+    return tuple(values)
+
+
+def _audit(table: Table, values: list[object], now: str) -> None:
+    values[table.created_on] = values[table.created_on] or now
+    values[table.created_by] = values[table.created_by] or CALLER
+    values[table.modified_on] = values[table.modified_on] or values[table.created_on]
+    values[table.modified_by] = values[table.modified_by] or CALLER
