@@ -20,7 +20,14 @@ from syncd.core import identity
 from syncd.core.cells import Unfit, cell_reader
 from syncd.core.mapping import Type
 
-__all__ = ["attribute_types", "problems", "warnings"]
+__all__ = [
+    "LATER_AUTH",
+    "LATER_RUNGS",
+    "LATER_SOURCES",
+    "attribute_types",
+    "problems",
+    "warnings",
+]
 
 LATER_SOURCES = frozenset({"sql", "scim", "graph", "ldap", "http-json"})
 LATER_AUTH = frozenset({"certificate", "federated", "managed-identity"})
