@@ -169,13 +169,12 @@ def _list(field: Field, mark: str) -> Read:
 
 def _int(field: Field) -> Read:
     def convert(cell: object) -> Value:
-        if isinstance(cell, str) and WHOLE.fullmatch(cell):
-            cell = int(cell)
-        if not isinstance(cell, int) or isinstance(cell, bool):
+        number = int(cell) if isinstance(cell, str) and WHOLE.fullmatch(cell) else cell
+        if not isinstance(number, int) or isinstance(number, bool):
             raise _unfit(field, cell, "a whole number")
-        if not -(2**63) <= cell < 2**63:
+        if not -(2**63) <= number < 2**63:
             raise _unfit(field, cell, "a whole number of at most 64 bits")
-        return cell
+        return number
 
     return convert
 

@@ -67,10 +67,12 @@ class CsvSource:
         self, lines: Iterator[bytes], encoding: Encoding, marks: set[bytes], tally: Tally
     ) -> Iterator[Record]:
         """Read rows that are lines: without quotes, only lines that are not known are decoded."""
-        number = 1
+        first, header = next(((n, line) for n, line in enumerate(lines, 1) if line), (1, b""))
+        number = first
         try:
-            first, header = next(((n, line) for n, line in enumerate(lines, 1) if line), (0, b""))
-            table = self._table([header.decode(encoding.codec)], encoding, tally)
+            table = self._table(
+                [*[""] * (first - 1), header.decode(encoding.codec)], encoding, tally
+            )
             limit = csv.field_size_limit()
             codec, delimiter, salt = encoding.codec, table.delimiter, table.salt
             for number, line in enumerate(lines, first + 1):
@@ -90,7 +92,8 @@ class CsvSource:
                     yield record
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding.codec)
-            raise undecodable(self.path, number, len(before) + 1, error) from None
+            place = number, len(before) + 1
+            raise undecodable(self.path, place, encoding.codec, error) from None
 
     def _parsed(
         self, lines: Iterator[str], encoding: Encoding, marks: set[bytes], tally: Tally
@@ -129,7 +132,7 @@ class CsvSource:
             raise Unreadable(f"{self.path}: the file has no header")
         wanted = self.mapping.columns()
         where = f"{self.path}, line {line}"
-        wrong = absent(where, [each for each in wanted if each not in header], header)
+        wrong = absent(where, wanted, header)
         wrong += _doubled(where, wanted, header)
         if wrong:
             raise Unreadable(*wrong)

@@ -194,7 +194,7 @@ def _decoded(path: Path, chunks: Iterable[bytes], encoding: Encoding) -> Iterato
             piece = decoder.decode(chunk if number else chunk[encoding.mark :], final=not chunk)
         except UnicodeDecodeError as error:
             place.pass_over(error.object[: error.start].decode(encoding.codec))
-            raise undecodable(path, place.line, place.column, error) from None
+            raise undecodable(path, (place.line, place.column), encoding.codec, error) from None
         if "\0" in piece:
             place.pass_over(piece[: piece.index("\0")])
             raise Unreadable(
@@ -224,13 +224,14 @@ class _Place:
         self.column = rest + 1 if feeds else self.column + rest
 
 
-def undecodable(path: Path, line: int, column: int, error: UnicodeDecodeError) -> Unreadable:
-    """Return what to raise for bytes that do not decode."""
-    byte = error.object[error.start]
-    codec = error.encoding.upper()
+def undecodable(
+    path: Path, place: tuple[int, int], codec: str, error: UnicodeDecodeError
+) -> Unreadable:
+    """Return what to raise for bytes at a line and column that do not decode."""
+    line, column = place
     return Unreadable(
-        f"{path}, line {line}, column {column}: the byte 0x{byte:02X} is not {codec} here "
-        f"({error.reason}); nothing was read. Which encoding does the file have?"
+        f"{path}, line {line}, column {column}: the byte 0x{error.object[error.start]:02X} is not "
+        f"{codec.upper()} here; nothing was read. Which encoding does the file have?"
     )
 
 

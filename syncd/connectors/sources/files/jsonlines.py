@@ -82,7 +82,8 @@ class JsonlSource:
                 cells = columns.cells(_object(line.decode(codec)))
             except UnicodeDecodeError as error:
                 before = line[: error.start].decode(codec)
-                raise undecodable(self.path, number, len(before) + 1, error) from None
+                place = number, len(before) + 1
+                raise undecodable(self.path, place, codec, error) from None
             except _Broken as broken:
                 tally.note(Kind.BROKEN, number, f"{broken}; the line was not read")
                 continue
@@ -138,9 +139,8 @@ class _Columns:
     def check(self, path: Path) -> None:
         """Raise Unreadable if some mapped column was in no object at all."""
         if self.objects and self.missing:
-            lacking = [self.names[place] for place in sorted(self.missing)]
-            others = [text(name) for name in self.places]
-            raise Unreadable(*absent(f"{path}, all lines", lacking, others))
+            came = [text(name) for name in self.places]
+            raise Unreadable(*absent(f"{path}, all lines", self.names, came))
 
 
 def _lines(file: Opened, seen: Scan, encoding: Encoding) -> Iterator[bytes]:

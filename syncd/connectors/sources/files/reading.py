@@ -97,11 +97,13 @@ def _unusable(*findings: str) -> ReadFacts:
 
 def absent(where: str, columns: Sequence[str], present: Sequence[str]) -> list[str]:
     """Say of each mapped column that is not among the present ones what it may be called now."""
-    lowered = {name.casefold(): name for name in present}
+    free = {name.casefold(): name for name in present if name not in columns}
     sentences = []
     for column in columns:
-        near = get_close_matches(column.casefold(), lowered, n=1)
-        hint = f'; is it "{lowered[near[0]]}" now?' if near else ""
+        if column in present:
+            continue
+        near = get_close_matches(column.casefold(), free, n=1)
+        hint = f'; is it "{free[near[0]]}" now?' if near else ""
         sentences.append(f'{where}: the mapped column "{column}" is absent{hint}')
     return sentences
 
