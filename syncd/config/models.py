@@ -7,7 +7,6 @@ judged in `syncd.config.checks`, so that a first mistake hides no second one.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -166,7 +165,9 @@ class Http(BaseModel):
         0, ge=0, le=100, description="Requests at the same time; 0 takes what the server hints."
     )
     page_size: int = Field(5000, ge=1, le=5000, description="Rows in one page that is read.")
-    timeout: Duration = Field(timedelta(seconds=60), description="How long one answer may take.")
+    timeout: Duration = Field(
+        "60s", validate_default=True, description="How long one answer may take."
+    )
     ca_file: File | None = Field(
         None, description="Certificates to trust instead of the usual ones, as PEM."
     )
@@ -181,12 +182,13 @@ class Failures(BaseModel):
     model_config = STRICT
 
     retry: tuple[Duration, ...] = Field(
-        tuple(timedelta(minutes=each) for each in (15, 60, 360, 1440)),
+        ("15m", "1h", "6h", "24h"),
+        validate_default=True,
         strict=False,
         description="Waiting times between tries; after the last one daily.",
     )
     dead_letter: Duration = Field(
-        timedelta(days=7), description="After this long a person must look."
+        "7d", validate_default=True, description="After this long a person must look."
     )
     quarantine_percent: Percent = Field(
         20, description="More failures than this share of a run stop it."

@@ -34,20 +34,22 @@ def apply(raw: dict[str, Any], environ: Mapping[str, str]) -> Overridden:
     changed = deepcopy(raw)
     origins: dict[Place, str] = {}
     problems: list[Problem] = []
-    spoken_for = PROGRAM | set(_references(raw))
+    spoken_for = set(_references(raw))
     for variable in sorted(environ):
-        if not variable.upper().startswith(PREFIX) or variable in spoken_for:
+        name = variable.upper()
+        if not name.startswith(PREFIX) or name in PROGRAM or variable in spoken_for:
             continue
         names = variable[len(PREFIX) :].split("__")
         if len(names) == 1:
             problems += _stray(variable)
             continue
+        attempt = deepcopy(changed)
         try:
-            place = _set(changed, names, variable, environ[variable])
+            place = _set(attempt, names, variable, environ[variable])
         except ValueError as error:
             problems.append(Problem((variable,), str(error)))
         else:
-            origins[place] = variable
+            changed, origins[place] = attempt, variable
     return changed, origins, problems
 
 

@@ -113,8 +113,9 @@ def _unknown(place: Place, raw: dict[str, Any]) -> str:
     free = [each for each in shape.keys(kinds) if each not in _present(table)]
     near = shape.nearest(word, free) or shape.nearest(word, shape.keys(kinds))
     if not near:
-        elsewhere = [".".join(path) for path in shape.paths(Settings) if path[-1] == word]
-        near = f'; did you mean "{elsewhere[0]}"?' if elsewhere else ""
+        elsewhere = [path for path in shape.paths(Settings) if path[-1] == word]
+        shortest = min(elsewhere, key=len, default=())
+        near = f'; did you mean "{".".join(shortest)}"?' if shortest else ""
     return f"there is no such setting here{near}"
 
 

@@ -112,13 +112,13 @@ class Daemon(BaseModel):
     full: Job = Field("15 2 * * *", description="When everything is read and compared.")
     housekeeping: Job = Field("30 3 * * *", description="When what is over is thrown away.")
     jitter: Pause = Field(
-        timedelta(seconds=30), description="Up to this much is added to each start."
+        "30s", validate_default=True, description="Up to this much is added to each start."
     )
     blackouts: tuple[Blackout, ...] = Field(
         (), strict=False, description="When some actions must wait."
     )
     lease: Duration = Field(
-        timedelta(seconds=60), description="A silent leader keeps an environment this long."
+        "60s", validate_default=True, description="A silent leader keeps an environment this long."
     )
 
 
