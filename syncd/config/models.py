@@ -18,11 +18,13 @@ from syncd.core.settings import Ownership, Removal, Resolve
 
 __all__ = [
     "Auth",
+    "ClientSecret",
     "Conflicts",
     "EnvironmentSettings",
     "Http",
     "KeepDays",
     "Log",
+    "NoAuth",
     "PolicySettings",
     "Settings",
     "State",
