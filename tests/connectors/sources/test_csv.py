@@ -167,6 +167,17 @@ def test_a_quote_somewhere_makes_no_other_row_new(path: Path) -> None:
     assert facts.gone == set()
 
 
+def test_rows_that_differ_only_in_where_cells_end_have_different_marks(path: Path) -> None:
+    """A delimiter inside a quoted cell is not one between cells."""
+    header = "EmployeeID,UPN,Department\n"
+    records, _ = read(csv_source(path, header + 'E1,"x,y",z\n'))
+    marks = {record[1] for record in records if record[1]}
+
+    again, _ = read(csv_source(path, header + 'E1,x,"y,z"\n'), Known(None, lambda: set(marks)))
+
+    assert people(again) == [("E1", "x", '{"department":"y,z"}')]
+
+
 def test_another_order_of_columns_makes_every_row_new(path: Path) -> None:
     """A line means something else under another header."""
     records, _ = read(csv_source(path, "EmployeeID,UPN,Department\nE1,x,y\n"))
@@ -214,6 +225,19 @@ def test_pages_are_bounded(path: Path) -> None:
 
     assert sizes == [10_000, 10_000, 5_000]
     assert reading.facts.rows == 25_000
+
+
+@pytest.mark.parametrize("quote", [False, True])
+def test_a_file_of_several_chunks_is_read_whole(path: Path, *, quote: bool) -> None:
+    """Where the reading of bytes pauses says nothing about rows."""
+    rows = [(f"E{number}", f"é{number}@x.com", "€" * (number % 50)) for number in range(30_000)]
+    content = as_csv([HEADER, *rows], quote=quote).replace("\n", "\r\n").encode()
+
+    records, facts = read(csv_source(path, content))
+
+    assert len(content) > 2 << 20
+    assert [record[4] for record in records] == [row[1] for row in rows]
+    assert (facts.rows, facts.findings) == (30_000, ())
 
 
 def test_the_shape_follows_from_all_that_decides_about_a_row(path: Path) -> None:
