@@ -107,14 +107,11 @@ class EntraAuth(httpx.Auth):
                 "the authority that signs syncd in could not be reached; "
                 "check auth.authority, the network and the proxy"
             ) from exc
-        except ValueError as exc:  # MSAL: discovery answered something else
+        except (ValueError, LookupError, AttributeError, TypeError, RuntimeError) as exc:
+            # what MSAL makes of answers that are not what it expects
             raise TargetRefused(
-                "signing in failed: the authority does not know this tenant; "
+                "signing in failed: the authority gave no usable answer for this tenant; "
                 "check auth.tenant_id and auth.authority"
-            ) from exc
-        except (OSError, RuntimeError) as exc:
-            raise TargetUnreachable(
-                "the authority that signs syncd in answered with an error; run again later"
             ) from exc
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
@@ -146,7 +143,12 @@ def _claims_of(challenge: str) -> str | None:
 
 
 class _MsalClient:
-    """httpx as MSAL wants it (identity-and-sources.md section 1.4)."""
+    """
+    httpx as MSAL wants it (identity-and-sources.md section 1.4).
+
+    An error of the server is raised as httpx's, which MSAL takes for a network fault:
+    it then goes on with a token that is still good.
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -162,7 +164,7 @@ class _MsalClient:
         """Send a form; assertions arrive as bytes, which httpx would write as their repr."""
         form = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         content = urlencode(data or {}).encode() if not isinstance(data, str | bytes) else data
-        return self._client.post(url, params=params or None, content=content, headers=form)
+        return _up(self._client.post(url, params=params or None, content=content, headers=form))
 
     def get(
         self,
@@ -172,10 +174,14 @@ class _MsalClient:
         **_: object,
     ) -> httpx.Response:
         """Read a document; an empty *params* would erase the query of the url."""
-        return self._client.get(url, params=params or None, headers=headers)
+        return _up(self._client.get(url, params=params or None, headers=headers))
 
     def close(self) -> None:
         """Do nothing: the client lives as long as the sign-in does."""
+
+
+def _up(response: httpx.Response) -> httpx.Response:
+    return response.raise_for_status() if response.status_code >= 500 else response
 
 
 def open_auth(

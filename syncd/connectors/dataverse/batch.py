@@ -95,10 +95,10 @@ def _quick(body: bytes, boundary: bytes, count: int) -> list[Part | None] | None
     Read what a server in good order sends; None if anything at all is otherwise.
 
     Cutting at the boundary wherever it occurs would be wrong where a body quotes it,
-    but then the number of pieces, or one of them, is not as it should be.
+    but then the number of pieces, or the end of one, is not as it should be.
     """
     pieces = body.split(b"--" + boundary)
-    if len(pieces) != count + 2 or pieces[0].strip() or not pieces[-1].startswith(b"--"):
+    if len(pieces) != count + 2 or pieces[0].strip() or pieces[-1].rstrip() != b"--":
         return None
     answers: list[Part | None] = [None] * count
     for piece in pieces[1:-1]:
@@ -107,6 +107,8 @@ def _quick(body: bytes, boundary: bytes, count: int) -> list[Part | None] | None
         digits = number.partition(b"\r")[0].strip()
         status = inner[9:12]
         if not found or not digits.isdigit() or not status.isdigit() or inner[:7] != b"HTTP/1.":
+            return None
+        if not piece.endswith(b"\n"):
             return None
         place = int(digits) - 1
         if not 0 <= place < count or answers[place] is not None:

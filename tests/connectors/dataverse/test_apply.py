@@ -16,6 +16,7 @@ BATCH = "POST $batch"
 
 
 def results(outcomes: list[Outcome]) -> list[Result]:
+    """Return only how they ended."""
     return [one.result for one in outcomes]
 
 
@@ -95,7 +96,7 @@ def test_what_is_done_already_is_said_to_be(world: World) -> None:
 
 
 def test_what_somebody_changed_meanwhile_is_left_alone(world: World) -> None:
-    """The version no longer fits, the row is gone, or the id is taken: moved, and nothing is done."""
+    """The version no longer fits, the row is gone, or the id is taken: nothing is done."""
     users = [world.user(number) for number in (1, 2, 3)]
     world.row(1, users[0])
     world.row(2, users[1])
@@ -142,7 +143,7 @@ def test_a_second_change_of_a_row_that_somebody_took_is_not_made(world: World) -
     world.row(1, user)
     target = world.open()
     row = target.fetch([row_id(1)])[row_id(1)]
-    back = {"MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({P1})"}
+    back: dict[str, object] = {"MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({P1})"}
     request = Request("PATCH", f"{ROWS}({row_id(1)})", back)
     world.misbehave(Misbehaviour(kind=FaultKind.WRITE, method="GET", request=request))
 

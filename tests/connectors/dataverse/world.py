@@ -181,7 +181,7 @@ def change(
 
 
 def numbered(changes: Sequence[Change]) -> list[Change]:
-    """Number changes in order."""
+    """Give changes numbers, in order."""
     return [
         Change(
             one.action, one.membership, one.user, one.before, one.after, one.version,

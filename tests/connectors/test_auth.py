@@ -1,0 +1,254 @@
+"""Signing in: one token for one environment, and no secret in any sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from syncd.connectors.auth import EntraAuth, NoAuth, open_auth
+from syncd.connectors.dataverse import DataverseTarget, open_target
+from syncd.core.errors import ConfigError, TargetRefused, TargetUnreachable
+from syncd.core.model import Action
+from syncd.core.plan import Fault, Result
+from tests.connectors.dataverse.world import P1, Clock, change, row_id, user_id
+
+URL = "https://contoso.crm4.dynamics.com"
+SECRET = "s3cret-value"
+
+
+class Authority:
+    """An authority that hands out T1, T2 and so on, and notes what it was asked."""
+
+    def __init__(self, **refusal: str) -> None:
+        self.refusal = refusal
+        self.asked: list[dict[str, list[str]]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            base = f"https://{request.url.host}/tenant1/oauth2/v2.0"
+            return httpx.Response(
+                200,
+                json={
+                    "authorization_endpoint": f"{base}/authorize",
+                    "token_endpoint": f"{base}/token",
+                },
+            )
+        self.asked.append(parse_qs(request.read().decode()))
+        if self.refusal:
+            return httpx.Response(400, json=self.refusal)
+        token = {"access_token": f"T{len(self.asked)}", "token_type": "Bearer", "expires_in": 3599}
+        return httpx.Response(200, json=token)
+
+
+def signed(authority: Callable[[httpx.Request], httpx.Response]) -> httpx.Auth:
+    """Sign in with a secret at that authority."""
+    return open_auth(
+        URL,
+        method="client-secret",
+        tenant_id="tenant1",
+        client_id="app1",
+        client_secret=SECRET,
+        authority="https://login.test",
+        transport=httpx.MockTransport(authority),
+    )
+
+
+class Environment:
+    """An environment that takes some tokens, and has nothing in it."""
+
+    def __init__(self, *tokens: str, challenge: str = "") -> None:
+        self.tokens = {f"Bearer {token}" for token in tokens}
+        self.challenge = challenge
+        self.seen: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request.headers.get("Authorization", ""))
+        if self.seen[-1] in self.tokens:
+            return httpx.Response(200, json={"value": []})
+        headers = {"WWW-Authenticate": self.challenge}
+        return httpx.Response(401, headers=headers, json={"error": {"message": "no"}})
+
+
+def opened(
+    auth: httpx.Auth, environment: Callable[[httpx.Request], httpx.Response]
+) -> DataverseTarget:
+    """Open a target on that environment."""
+    clock = Clock()
+    transport = httpx.MockTransport(environment)
+    return open_target(url=URL, auth=auth, transport=transport, clock=clock, sleep=clock.sleep)
+
+
+def test_a_token_is_asked_for_once_and_used_for_every_request() -> None:
+    """The scope is the environment, the secret goes to the authority and nowhere else."""
+    authority, environment = Authority(), Environment("T1")
+    target = opened(signed(authority), environment)
+
+    target.profiles()
+    target.profiles()
+
+    assert environment.seen == ["Bearer T1", "Bearer T1"]
+    assert [one["scope"] for one in authority.asked] == [[f"{URL}/.default"]]
+    assert authority.asked[0]["client_secret"] == [SECRET]
+
+
+def test_a_token_that_is_not_taken_is_replaced_once() -> None:
+    """401: drop it, get another one, and it works."""
+    authority, environment = Authority(), Environment("T2")
+    target = opened(signed(authority), environment)
+
+    target.profiles()
+    target.profiles()
+
+    assert environment.seen == ["Bearer T1", "Bearer T2", "Bearer T2"]
+
+
+def test_two_tokens_that_are_not_taken_are_enough() -> None:
+    """Then it is a matter of rights: there is no application user."""
+    authority, environment = Authority(), Environment()
+    target = opened(signed(authority), environment)
+
+    with pytest.raises(TargetRefused, match="application user"):
+        target.profiles()
+
+    assert environment.seen == ["Bearer T1", "Bearer T2"]
+
+
+def test_a_challenge_for_claims_is_answered() -> None:
+    """What the 401 asks for goes to the authority (identity-and-sources.md section 1.8)."""
+    claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ"
+    challenge = f'Bearer realm="", error="insufficient_claims", claims="{claims}"'
+    authority, environment = Authority(), Environment("T2", challenge=challenge)
+
+    opened(signed(authority), environment).profiles()
+
+    asked: dict[str, Any] = json.loads(authority.asked[1]["claims"][0])
+    assert asked["access_token"]["nbf"] == {"essential": True}
+
+
+@pytest.mark.parametrize("challenge", ['claims="%%%"', 'claims="/w=="', "Bearer"])
+def test_a_challenge_that_cannot_be_read_is_ignored(challenge: str) -> None:
+    """A new token is worth a try all the same."""
+    environment = Environment("T2", challenge=challenge)
+
+    opened(signed(Authority()), environment).profiles()
+
+    assert environment.seen == ["Bearer T1", "Bearer T2"]
+
+
+def test_a_refusal_names_the_code_and_no_secret() -> None:
+    """AADSTS numbers can be looked up; descriptions may quote what was sent."""
+    authority = Authority(
+        error="invalid_client",
+        error_description=f"AADSTS7000215: Invalid client secret {SECRET} provided. Trace ID: 1",
+    )
+
+    with pytest.raises(TargetRefused) as raised:
+        opened(signed(authority), Environment()).profiles()
+
+    assert "invalid_client AADSTS7000215" in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(400, json={"error": "invalid_tenant"}),
+        httpx.Response(404, html="<html></html>"),
+        httpx.Response(200, html="<html></html>"),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json=[]),
+        httpx.Response(302, headers={"Location": "https://evil.example"}),
+    ],
+)
+def test_a_tenant_that_is_not_there_is_a_refusal(answer: httpx.Response) -> None:
+    """Discovery says no, or something else entirely: check what is configured."""
+
+    def authority(_: httpx.Request) -> httpx.Response:
+        return answer
+
+    with pytest.raises(TargetRefused, match=r"auth\.tenant_id"):
+        opened(signed(authority), Environment()).profiles()
+
+    assert isinstance(signed(authority), EntraAuth)
+
+
+@pytest.mark.parametrize("status", [None, 500, 503])
+def test_an_authority_that_does_not_answer_is_unreachable(status: int | None) -> None:
+    """No token, so nothing is sent to the environment."""
+
+    def authority(request: httpx.Request) -> httpx.Response:
+        if status is None:
+            raise httpx.ConnectError("no", request=request)
+        return httpx.Response(status, text="busy")
+
+    environment = Environment()
+    with pytest.raises(TargetUnreachable):
+        opened(signed(authority), environment).profiles()
+
+    assert environment.seen == []
+
+
+def test_signing_in_that_fails_is_an_outcome_of_a_change() -> None:
+    """Apply never raises for it: some changes may have been made before."""
+    authority = Authority(error="unauthorized_client", error_description="AADSTS700016: gone")
+    target = opened(signed(authority), Environment())
+
+    (outcome,) = target.apply([change(Action.CREATE, row_id(1), user=user_id(1), after=P1)], 1)
+
+    assert (outcome.result, outcome.fault) == (Result.FAILED, Fault.RIGHTS)
+    assert "AADSTS700016" in outcome.detail
+
+
+def test_lanes_share_one_token() -> None:
+    """Eight threads with nothing in the cache make one request to the authority."""
+    authority, environment = Authority(), Environment("T2")
+    target = opened(signed(authority), environment)
+    ready = Barrier(8)
+
+    def lane() -> None:
+        ready.wait(30)
+        target.profiles()
+
+    with ThreadPoolExecutor(8) as pool:
+        for one in [pool.submit(lane) for _ in range(8)]:
+            one.result(30)
+
+    # One for the start, one because the first is not taken; whoever comes second gets that.
+    assert len(authority.asked) == 2
+
+
+def test_a_token_goes_to_its_environment_only() -> None:
+    """A client that is used for another host by mistake sends nothing there."""
+    auth = signed(Authority())
+    sent: list[str] = []
+
+    def anywhere(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.host)
+        return httpx.Response(200)
+
+    with (
+        httpx.Client(auth=auth, transport=httpx.MockTransport(anywhere)) as client,
+        pytest.raises(TargetRefused, match="nothing was sent"),
+    ):
+        client.get("https://evil.example/")
+
+    assert sent == []
+
+
+def test_no_sign_in_is_for_this_machine() -> None:
+    """Method none elsewhere is a configuration error; so is a method that is not known."""
+    here = open_auth("http://127.0.0.1:1", method="none")
+
+    with pytest.raises(ConfigError, match="sandbox"):
+        open_auth(URL, method="none")
+    with pytest.raises(ConfigError, match="certificate"):
+        open_auth(URL, method="certificate")
+
+    assert isinstance(here, NoAuth)
