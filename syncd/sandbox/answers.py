@@ -18,7 +18,7 @@ class Call:
     One request, alone or as a part of a batch.
 
     `path` is relative to the Web API root `base`; `query` is as it was sent, without the question
-    mark; the names of `headers` are in lower case.
+    mark; the names of `headers` are in lower case. What it writes is written at `now`.
     """
 
     method: str
@@ -27,6 +27,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     base: str
+    now: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def _single(call: Call, part: Part, made: Mapping[str, str], perform: Perform) -
         path, _, query = target.partition("?")
         body = _resolved_body(part.body, made)
         path = unquote(path) if "%" in path else path
-        return perform(Call(part.method, path, query, part.headers, body, call.base))
+        return perform(Call(part.method, path, query, part.headers, body, call.base, call.now))
     except Refused as refused:
         return refusal(refused)
 

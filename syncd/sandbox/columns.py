@@ -8,7 +8,8 @@ from enum import StrEnum
 
 __all__ = ["INT_HIGH", "Column", "Kind", "OnDelete", "Table", "link", "table"]
 
-INT_LOW, INT_HIGH = -(2**31), 2**31 - 1
+INT_LOW = -(2**31)
+INT_HIGH = 2**31 - 1
 
 
 class Kind(StrEnum):

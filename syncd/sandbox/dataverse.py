@@ -61,7 +61,7 @@ class Sandbox:
         self._scheme = scheme
         self._keep = keep
         self._faults = Faults(faults)
-        self._operations = Operations(self.store, self._now)
+        self._operations = Operations(self.store)
         self._lock = threading.Lock()
 
     def misbehave(self, faults: Sequence[Fault]) -> None:
@@ -78,7 +78,7 @@ class Sandbox:
         match = ROOT.fullmatch(path)
         if match is None:
             return refusal(errors.segment(path))
-        call = Call(method, match[1] or "", query, lower, body, base)
+        call = Call(method, match[1] or "", query, lower, body, base, self._now())
         with self._lock:
             try:
                 return self._faults.around(call, self._serve, self._dispatch_part)

@@ -180,6 +180,6 @@ def _interfere(request: Request, call: Call, perform: Serve) -> None:
     headers: Mapping[str, str] = {"content-type": JSON}
     body = b"" if request.body is None else msgspec.json.encode(request.body)
     try:
-        perform(Call(request.method, path, query, headers, body, call.base))
+        perform(Call(request.method, path, query, headers, body, call.base, call.now))
     except Refused:
         return

@@ -11,7 +11,7 @@ import msgspec
 from syncd.sandbox import errors
 from syncd.sandbox.columns import Column, Kind, Table
 from syncd.sandbox.store import Row, Rows, Store
-from syncd.sandbox.values import accept
+from syncd.sandbox.values import acceptors
 
 __all__ = ["Filter", "everything", "parse", "position"]
 
@@ -215,7 +215,7 @@ def _checked(table: Table, column: Column, value: object) -> object:
     if isinstance(value, int) and column.kind in {Kind.CHOICE, Kind.STATE, Kind.STATUS}:
         return value
     try:
-        return accept(table, column, value)
+        return acceptors(table.set_name)[table.positions[column.read]](value)
     except errors.Refused as refused:
         raise errors.query(f"'{value}' does not fit '{column.read}' in $filter.") from refused
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 
 from syncd.sandbox.answers import Answer
 from syncd.sandbox.errors import payload
@@ -93,7 +95,7 @@ def _change_set(content_type: str, body: bytes) -> ChangeSet:
     return ChangeSet(tuple(parts))
 
 
-def _sections(body: bytes, mark: str) -> list[tuple[dict[str, str], bytes]]:
+def _sections(body: bytes, mark: str) -> list[tuple[Mapping[str, str], bytes]]:
     """Cut a multipart body at its boundary; each section is its headers and its content."""
     delimiter = b"--" + mark.encode()
     if not body.startswith(delimiter + b"\r\n"):
@@ -109,18 +111,20 @@ def _sections(body: bytes, mark: str) -> list[tuple[dict[str, str], bytes]]:
         head, empty, inner = (section + b"\r\n").partition(b"\r\n\r\n")
         if not empty:
             raise payload("Stream was not readable: no empty line after the headers of a part.")
-        sections.append((_headers(head.split(b"\r\n")), inner))
+        sections.append((_headers(head), inner))
     return sections
 
 
-def _headers(lines: Sequence[bytes]) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def _headers(head: bytes) -> Mapping[str, str]:
+    """Read header lines; most parts of a batch have the same ones."""
     found = {}
-    for line in lines:
-        name, sign, value = line.decode("latin-1").partition(":")
-        if not sign or "\n" in line.decode("latin-1") or not name or name != name.strip():
+    for line in head.decode("latin-1").split("\r\n") if head else ():
+        name, sign, value = line.partition(":")
+        if not sign or "\n" in line or not name or name != name.strip():
             raise payload("Stream was not readable: a header line is malformed.")
         found[name.lower()] = value.strip()
-    return found
+    return MappingProxyType(found)
 
 
 def _part(headers: Mapping[str, str], content: bytes) -> Part:
@@ -131,14 +135,14 @@ def _part(headers: Mapping[str, str], content: bytes) -> Part:
     head, empty, body = content.partition(b"\r\n\r\n")
     if not empty:
         raise payload("Stream was not readable: no empty line after the head of a request.")
-    first, *lines = head.split(b"\r\n")
+    first, _, lines = head.partition(b"\r\n")
     match = REQUEST.fullmatch(first.decode("latin-1"))
     if match is None or match[1] not in METHODS:
         raise payload("Stream was not readable: a request line is malformed.")
     return Part(
         match[1],
         _target(match[2]),
-        _headers(lines) if lines else {},
+        _headers(lines),
         body.removesuffix(b"\r\n"),
         headers.get("content-id"),
     )

@@ -11,7 +11,7 @@ One operation on the tables: from a method and a path to an answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -49,9 +49,8 @@ class Place:
 class Operations:
     """Does operations on one store. Whoever calls holds the lock."""
 
-    def __init__(self, store: Store, now: Callable[[], str]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._now = now
         self._reader = Reader(store)
 
     def perform(self, call: Call) -> Answer:
@@ -79,7 +78,7 @@ class Operations:
         return Place(self._store.tables[table.name], key, match["rest"])
 
     def _stamp(self, call: Call) -> Stamp:
-        return Stamp(self._now(), self._caller(call.headers))
+        return Stamp(call.now, self._caller(call.headers))
 
     def _caller(self, headers: Mapping[str, str]) -> str:
         """Return who acts: a user by either impersonation header, else the application user."""

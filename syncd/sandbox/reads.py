@@ -33,6 +33,8 @@ COUNTED = 5000
 SORTINGS = 4
 """Sorted key lists that are kept for the pages to come."""
 
+BY_KEY = (Order(0, descending=False),)
+
 Encode = Callable[[list[Row]], bytes]
 
 
@@ -42,6 +44,14 @@ class Sorting:
 
     generation: int
     keys: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A JSON array of rows, and the last of them if others follow."""
+
+    content: bytes
+    last: Row | None
 
 
 class Reader:
@@ -56,8 +66,7 @@ class Reader:
         asked = read_options(rows.table, query)
         if asked.filter_text is None:
             return len(rows.by_key)
-        chosen = self._filter(rows, asked)
-        return sum(1 for _ in _passing(rows, chosen, rows.keys.after(None)))
+        return sum(1 for _ in self._passing(rows, asked))
 
     def one(self, rows: Rows, key: str, query: str, base: str, wanted: str | None) -> bytes:
         """Return the JSON of one row that is there, with the annotations of this pattern."""
@@ -76,19 +85,33 @@ class Reader:
         # A preferred page size makes the platform ignore $top (section 1.3).
         top = asked.top if preferred is None else None
         size = preferred or PAGE
-        taken = self._rows(rows, asked, (size if top is None else min(size, top)) + 1)
-        limit = size if top is None else min(size, top)
-        shown = taken[:limit]
+        found = self._page(rows, asked, size if top is None else min(size, top), wanted)
         parts = [b'{"@odata.context":']
         parts.append(msgspec.json.encode(f"{base}/$metadata#{_entity(table, asked)}"))
         if asked.count:
             parts.append(self._counted(rows, asked, wanted))
-        parts += [b',"value":', self._encoder(table, asked, wanted)(shown)]
-        if len(taken) > limit and (top is None or top > limit):
-            link = _next_link(base, table, asked, shown[-1])
+        parts += [b',"value":', found.content]
+        if found.last is not None and (top is None or top > size):
+            link = _next_link(base, table, asked, found.last)
             parts += [b',"@odata.nextLink":', msgspec.json.encode(link)]
         parts.append(b"}")
         return b"".join(parts)
+
+    def _page(self, rows: Rows, asked: Query, limit: int, wanted: str | None) -> Page:
+        table = rows.table
+        plain = not (asked.filter_text or asked.expand or wanted)
+        if plain and asked.order[:1] in {(), BY_KEY}:
+            after = asked.cookie.key if asked.cookie else None
+            spans, more = rows.index.spans(after, limit)
+            last = spans[-1].bucket.rows[spans[-1].stop - 1] if more and spans else None
+            return Page(shapes.encode_spans(table, asked.select, spans), last)
+        found = self._rows(rows, asked, limit + 1)
+        shown = found[:limit]
+        content = self._encoder(table, asked, wanted)(shown)
+        return Page(content, shown[-1] if shown and len(found) > limit else None)
+
+    def _passing(self, rows: Rows, asked: Query) -> Iterator[Row]:
+        return filter(self._filter(rows, asked).test, rows.index.after(None))
 
     def _filter(self, rows: Rows, asked: Query) -> Filter:
         if asked.filter_text is None:
@@ -97,24 +120,23 @@ class Reader:
 
     def _rows(self, rows: Rows, asked: Query, limit: int) -> list[Row]:
         by_key = rows.by_key
-        if asked.order and asked.order[0] != Order(0, descending=False):
+        if asked.order[:1] not in {(), BY_KEY}:
             return [by_key[key] for key in self._sorted(rows, asked, limit)]
         after = asked.cookie.key if asked.cookie else None
         chosen = self._filter(rows, asked)
-        if chosen.within is not None:
-            candidates = (key for key in sorted(chosen.within) if after is None or key > after)
-            return list(islice(_passing(rows, chosen, candidates), limit))
-        if chosen.test is everything:
-            return [by_key[key] for key in islice(rows.keys.after(after), limit)]
-        return list(islice(_passing(rows, chosen, rows.keys.after(after)), limit))
+        if chosen.within is None:
+            candidates = rows.index.after(after)
+        else:
+            keys = sorted(key for key in chosen.within if after is None or key > after)
+            candidates = (by_key[key] for key in keys)
+        return list(islice(filter(chosen.test, candidates), limit))
 
     def _sorted(self, rows: Rows, asked: Query, limit: int) -> list[str]:
         name = (rows.table.name, asked.filter_text, asked.order)
         sorting = self._sortings.get(name)
         if sorting is None or sorting.generation != rows.generation:
-            chosen = self._filter(rows, asked)
-            found = _passing(rows, chosen, rows.keys.after(None))
-            keys = _sort([str(row[0]) for row in found], rows, asked.order)
+            keys = [str(row[0]) for row in self._passing(rows, asked)]
+            _sort(keys, rows, asked.order)
             sorting = Sorting(rows.generation, keys)
             self._sortings[name] = sorting
             if len(self._sortings) > SORTINGS:
@@ -123,11 +145,7 @@ class Reader:
         return sorting.keys[start : start + limit]
 
     def _counted(self, rows: Rows, asked: Query, wanted: str | None) -> bytes:
-        total = sum(
-            1 for _ in islice(
-                _passing(rows, self._filter(rows, asked), rows.keys.after(None)), COUNTED + 1
-            )
-        )  # fmt: skip
+        total = sum(1 for _ in islice(self._passing(rows, asked), COUNTED + 1))
         shown = b',"@odata.count":%d' % min(total, COUNTED)
         if wanted and fnmatchcase("Microsoft.Dynamics.CRM.totalrecordcount", wanted):
             over = b"true" if total > COUNTED else b"false"
@@ -166,14 +184,6 @@ class Reader:
         return shown
 
 
-def _passing(rows: Rows, chosen: Filter, keys: Iterator[str]) -> Iterator[Row]:
-    by_key, test = rows.by_key, chosen.test
-    for key in keys:
-        row = by_key[key]
-        if test(row):
-            yield row
-
-
 def _entity(table: Table, asked: Query) -> str:
     if asked.select is None:
         return table.set_name
@@ -188,11 +198,10 @@ def _next_link(base: str, table: Table, asked: Query, last: Row) -> str:
     return f"{base}/{table.set_name}?{asked.rest}{'&' if asked.rest else ''}$skiptoken={token}"
 
 
-def _sort(keys: list[str], rows: Rows, order: tuple[Order, ...]) -> list[str]:
+def _sort(keys: list[str], rows: Rows, order: tuple[Order, ...]) -> None:
     """Sort by the last column first: each later pass keeps the order of equals."""
     for each in reversed(order):
         keys.sort(key=_place(rows, each.at), reverse=each.descending)
-    return keys
 
 
 def _place(rows: Rows, at: int) -> Callable[[str], tuple[bool, str]]:

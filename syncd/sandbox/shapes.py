@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from syncd.sandbox.columns import Column, Kind, Table
-from syncd.sandbox.store import Row, Store
+from syncd.sandbox.index import Row, Span
+from syncd.sandbox.store import Store
 from syncd.sandbox.tables import SETS, TABLES
 
-__all__ = ["annotated", "encode", "etag"]
+__all__ = ["annotated", "encode", "encode_spans", "etag"]
 
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -52,6 +53,24 @@ def encode(table: Table, select: tuple[int, ...] | None, rows: Sequence[Row]) ->
     """Return a JSON array of rows, each with its ETag and the selected columns."""
     take, shape, version = _shape(table.set_name, select)
     return msgspec.json.encode([shape(f'W/"{row[version]}"', *take(row)) for row in rows])
+
+
+def encode_spans(table: Table, select: tuple[int, ...] | None, spans: Sequence[Span]) -> bytes:
+    """Return the same for consecutive rows, and keep the JSON of each for the next reader."""
+    take, shape, version = _shape(table.set_name, select)
+    encoder = msgspec.json.Encoder().encode
+    parts: list[bytes] = []
+    for span in spans:
+        bucket, start, stop = span.bucket, span.start, span.stop
+        if bucket.select != select:
+            bucket.forget(select)
+        shown = bucket.shown
+        for at in range(start, stop):
+            if shown[at] is None:
+                row = bucket.rows[at]
+                shown[at] = encoder(shape(f'W/"{row[version]}"', *take(row)))
+        parts += shown[start:stop]  # type: ignore[arg-type]  # all of them are there by now
+    return b"[" + b",".join(parts) + b"]"
 
 
 def annotated(

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncd.sandbox.columns import Column, OnDelete, Table
-from syncd.sandbox.keys import KeyIndex
+from syncd.sandbox.index import Index, Row
 from syncd.sandbox.tables import TABLES
 
 __all__ = ["Change", "Row", "Rows", "Store"]
-
-Row = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +33,18 @@ class Rows:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.by_key: dict[str, Row] = {}
-        self.keys = KeyIndex()
+        self.index = Index()
         self.generation = 0
         """Grows with each write: what was computed from older rows is out of date."""
         self._referring: dict[int, dict[str, str | set[str]]] = {
             at: {} for at, column in enumerate(table.columns) if _followed(column)
         }
 
-    def fill(self, rows: Iterable[Row]) -> None:
-        """Put in many rows whose keys are not there, at once."""
-        by_key = self.by_key
-        for row in rows:
-            by_key[row[0]] = row  # type: ignore[index]  # the position 0 holds the key, a text
-        self.keys = KeyIndex(by_key)
+    def fill(self, rows: dict[str, Row]) -> None:
+        """Take these rows, by key, instead of what there was."""
+        self.by_key = by_key = rows
+        keys = sorted(by_key)
+        self.index = Index(keys, [by_key[key] for key in keys])
         for at in self._referring:
             self._referring[at] = {}
             for key, row in by_key.items():
@@ -58,8 +55,7 @@ class Rows:
     def put(self, key: str, row: Row) -> None:
         """Put in a row or replace it."""
         old = self.by_key.get(key)
-        if old is None:
-            self.keys.add(key)
+        self.index.put(key, row)
         self.by_key[key] = row
         for at in self._referring:
             before, after = old[at] if old else None, row[at]
@@ -71,7 +67,7 @@ class Rows:
     def drop(self, key: str) -> None:
         """Take out a row."""
         old = self.by_key.pop(key)
-        self.keys.remove(key)
+        self.index.remove(key)
         for at in self._referring:
             self._forget(at, old[at], key)
         self.generation += 1
@@ -116,6 +112,15 @@ class Store:
         self.tables = {name: Rows(table) for name, table in TABLES.items()}
         self.version = 0
         self.changes: list[Change] = []
+        self._children = {
+            name: [
+                (rows, at)
+                for rows in self.tables.values()
+                for at, column in enumerate(rows.table.columns)
+                if column.target == name and _followed(column)
+            ]
+            for name in self.tables
+        }
 
     def next_version(self) -> int:
         """Return a version that is greater than every one before, in the whole database."""
@@ -143,11 +148,9 @@ class Store:
 
     def children(self, table: Table, key: str) -> Iterator[tuple[Rows, int, str]]:
         """Yield the rows that a deletion of this row concerns: table, lookup's position, key."""
-        for rows in self.tables.values():
-            for at, column in enumerate(rows.table.columns):
-                if column.target == table.name and _followed(column):
-                    for child in tuple(rows.referring(at, key) or ()):
-                        yield rows, at, child
+        for rows, at in self._children[table.name]:
+            for child in tuple(rows.referring(at, key) or ()):
+                yield rows, at, child
 
 
 def _followed(column: Column) -> bool:

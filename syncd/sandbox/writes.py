@@ -11,7 +11,7 @@ from syncd.sandbox import errors
 from syncd.sandbox.columns import Column, Kind, OnDelete, Table
 from syncd.sandbox.store import Rows, Store
 from syncd.sandbox.tables import SETS, STATUS_STATES, TABLES
-from syncd.sandbox.values import accept, guid
+from syncd.sandbox.values import acceptors, guid
 
 __all__ = ["Stamp", "create", "delete", "link_target", "update"]
 
@@ -38,7 +38,7 @@ def create(store: Store, table: Table, body: Mapping[str, object], stamp: Stamp)
     rows = store.tables[table.name]
     given = _given(store, table, body, creating=True)
     key = given.get(0) or str(uuid4())
-    assert isinstance(key, str)  # noqa: S101  # `accept` makes keys texts
+    assert isinstance(key, str)  # noqa: S101  # a GUID, by its acceptor
     if key in rows.by_key:
         raise errors.duplicate()
     values = list(table.defaults)
@@ -133,7 +133,7 @@ def _given(
             if at < 0:
                 continue
         else:
-            value = _plain(store, table, table.columns[at], value)  # noqa: PLW2901  # as it is kept
+            value = _plain(store, table, at, value)  # noqa: PLW2901  # as it is kept
         column = table.columns[at]
         if at and not (column.create if creating else column.update):
             verb = "create" if creating else "update"
@@ -144,8 +144,8 @@ def _given(
     return given
 
 
-def _plain(store: Store, table: Table, column: Column, value: object) -> object:
-    kept = accept(table, column, value)
+def _plain(store: Store, table: Table, at: int, value: object) -> object:
+    kept, column = acceptors(table.set_name)[at](value), table.columns[at]
     if column.kind is Kind.LOOKUP and isinstance(kept, str):
         target = TABLES[str(column.target)]  # only an intersection has plain lookups
         _check_target(store, column, target.set_name, kept)
