@@ -32,9 +32,9 @@ def path(tmp_path: Path) -> Path:
         (b"\n\n", {}, "{path}: the file has no header"),
         (b"\xef\xbb\xbf", {}, "{path}: the file has no header"),
         (
-            b"EmployeeID,UPN,Departement\nE1,a,A\n",
+            b"EmployeeID,UPN,Dept\nE1,a,A\n",
             {},
-            '{path}, line 1: the mapped column "Department" is absent; is it "Departement" now?',
+            '{path}, line 1: the mapped column "Department" is absent; is it "Dept" now?',
         ),
         (
             b"\nEmployeeID,UPN,xyz\nE1,a,A\n",

@@ -21,6 +21,8 @@ FORMAT = 1
 """Of marks and records: another parser makes every row new."""
 PAGE = 10_000
 ATTEMPTS = 2
+NEAR = 0.5
+"""How alike a name must be to be offered for an absent one: "Dept" for "Department"."""
 
 Rows = Callable[[Opened, Scan, set[bytes], Tally], Iterator[Record]]
 """Gives the records that are not known and takes the marks of those that are out of the set."""
@@ -102,7 +104,7 @@ def absent(where: str, columns: Sequence[str], present: Sequence[str]) -> list[s
     for column in columns:
         if column in present:
             continue
-        near = get_close_matches(column.casefold(), free, n=1)
+        near = get_close_matches(column.casefold(), free, n=1, cutoff=NEAR)
         hint = f'; is it "{free[near[0]]}" now?' if near else ""
         sentences.append(f'{where}: the mapped column "{column}" is absent{hint}')
     return sentences
