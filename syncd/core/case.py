@@ -34,6 +34,7 @@ __all__ = [
     "Sighting",
     "Step",
     "Why",
+    "WINDOW",
 ]
 
 WINDOW = timedelta(days=7)

@@ -32,6 +32,7 @@ class Claimant:
     mute: bool = False
     wanted: bool = False
     held: bool = False
+    protected: bool = False
     leaving: bool = False
 
     @property
@@ -87,6 +88,8 @@ def _other(claimant: Claimant, rung: Rung, user: str) -> bool:
 
 def _linked(claimant: Claimant, ladder: Sequence[Rung]) -> Claim:
     user, made_by = claimant.link or ("", Rung.HAND)
+    if claimant.mute:
+        return Claim(claimant, Finding.LINKED, user, made_by)
     if made_by is Rung.HAND:
         against = _other(claimant, Rung.OBJECT_ID, user)
         detail = "linked by hand, but object_id finds another user" if against else ""

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 
 from syncd.core.errors import StateBroken, StateError, StateLocked, StateUnusable
 
-__all__ = ["Database", "bulk", "one", "rows", "run", "scratch", "stream", "upsert"]
+__all__ = ["Database", "bulk", "many", "one", "rows", "run", "scratch", "stream", "upsert"]
 
 BUSY_SECONDS = 5
 BROKEN = re.compile(r"disk is full|malformed|not a database|disk I/O|No space left|corrupt", re.I)
@@ -84,6 +84,12 @@ class Database:
                 yield connection
             finally:
                 connection.info.pop("reading", None)
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Open a connection of its own on which every statement stands for itself."""
+        with self.mishaps(), self._quick.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -227,6 +233,19 @@ def bulk(
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in values:
                     copy.write_row(row)
+    except Exception as error:
+        raise _as_sqlalchemy(tx, error) from error
+    finally:
+        cursor.close()
+
+
+def many(tx: Connection, sql: str, values: Sequence[Sequence[object]]) -> None:
+    """Execute one statement, its values marked by `?`, for each of some rows."""
+    if not values:
+        return
+    cursor: Any = tx.connection.cursor()
+    try:
+        cursor.executemany(sql if tx.dialect.name == "sqlite" else sql.replace("?", "%s"), values)
     except Exception as error:
         raise _as_sqlalchemy(tx, error) from error
     finally:

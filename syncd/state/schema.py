@@ -9,6 +9,8 @@ belong to one environment, whose small number is in their key.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Column,
     Index,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 __all__ = ["metadata"]
 
@@ -28,13 +31,13 @@ ID = Text().with_variant(Text(collation="C"), "postgresql")
 FLAG = SmallInteger
 
 
-def _table(name: str, *columns: Column[object] | Index) -> Table:
+def _table(name: str, *columns: Column[Any] | Index) -> Table:
     """Declare a table that is stored in the order of its key."""
     return Table(name, metadata, *columns, sqlite_with_rowid=False)
 
 
-def _key(name: str, kind: object = ID) -> Column[object]:
-    return Column(name, kind, primary_key=True, nullable=False)  # type: ignore[call-overload,no-any-return]  # the overloads want a concrete type
+def _key(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = ID) -> Column[Any]:
+    return Column(name, kind, primary_key=True, nullable=False)
 
 
 # --- what the sources said -----------------------------------------------------------
@@ -195,6 +198,7 @@ standing = _table(
     Column("combo", Integer),
     Column("first_day", Integer, nullable=False),
     Column("last_day", Integer, nullable=False),
+    Column("pointer", ID),
     Column("quiet", FLAG, nullable=False),
     Index("standing_person", "env", "person"),
 )
@@ -359,6 +363,14 @@ changes = _table(
     Column("result", Text),
     Column("detail", Text),
 )
+items = _table(
+    "items",
+    _key("plan"),
+    _key("kind"),
+    _key("number", Integer),
+    Column("body", Text, nullable=False),
+)
+"""What a plan says beside its changes: pending, reports, saved, conflicts, adopted; as JSON."""
 journal = _table(
     "journal",
     _key("run", Integer),
@@ -388,11 +400,3 @@ audit = Table(
     Column("result", Text, nullable=False),
 )
 """Append-only."""
-
-leases = _table(
-    "leases",
-    _key("env", Integer),
-    Column("owner", Text, nullable=False),
-    Column("fence", Integer, nullable=False),
-    Column("expires", Text, nullable=False),
-)

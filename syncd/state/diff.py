@@ -1,0 +1,172 @@
+"""
+Find whom to look at.
+
+A few statements leave everybody behind who is as wanted and about whom nothing has to
+be said. Only the others become cases; `attention` numbers them in canonical order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+from sqlalchemy import Connection
+
+from syncd.core.model import Situation
+from syncd.state.database import one, rows, run, scratch
+
+__all__ = ["adopt", "attend", "settled"]
+
+PRESENT = "s.first_day <= :today AND :today <= s.last_day"
+WANTED = f"a.reference IS NOT NULL AND {PRESENT}"
+AS_WANTED = (
+    f"s.quiet = 1 AND {PRESENT} AND m.profile = a.profile AND m.flagged = 0 "
+    "AND (s.pointer IS NULL OR s.pointer = m.profile)"
+)
+"""One active row `m` of a plain person `s` has the profile that is wanted, and nothing else is odd."""
+
+ANSWER = "LEFT JOIN answers a ON a.env = s.env AND a.combo = s.combo"
+ROW = "m.env = s.env AND m.user_id = s.user_id AND m.active = 1"
+REMEMBERED = (
+    "SELECT substr(subject, 3) FROM sightings WHERE env = :env AND subject LIKE 'p:%' "
+    "UNION SELECT person FROM pendings WHERE env = :env"
+)
+
+
+def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, shown: bool) -> int:
+    """
+    Link the only row of everybody who has exactly what is wanted and is not linked yet.
+
+    With *shown* only rows in the temporary table `shown` are adopted.
+    """
+    limit = "AND m.id IN (SELECT membership FROM shown)" if shown else ""
+    return run(
+        tx,
+        "INSERT INTO links (env, user_id, membership, person, rung, origin, profile, run, since) "
+        "SELECT s.env, s.user_id, m.id, s.person, s.rung, 'adopted', m.profile, :run, :now "
+        f"FROM standing s {ANSWER} JOIN memberships m ON {ROW} "
+        f"WHERE s.env = :env AND {AS_WANTED} {limit} "
+        "AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.env = s.env "
+        "AND o.user_id = s.user_id AND o.active = 1 AND o.id <> m.id) "
+        "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.env = s.env "
+        "AND l.user_id = s.user_id AND l.ended IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.env = s.env "
+        "AND l.person = s.person AND l.ended IS NULL) "
+        f"AND s.person NOT IN ({REMEMBERED}) "
+        "ON CONFLICT (env, user_id, membership) DO UPDATE SET person = excluded.person, "
+        "rung = excluded.rung, origin = excluded.origin, profile = excluded.profile, "
+        "run = excluded.run, since = excluded.since, ended = NULL, why = NULL",
+        env=env, run=run_number, now=now, today=today.toordinal(),
+    )  # fmt: skip
+
+
+def attend(tx: Connection, env: int, today: date, *, everybody: bool = False) -> int:
+    """
+    Number the cases that must be looked at, and return how many there are.
+
+    With *everybody* nobody is left behind; the result of a run is the same.
+    """
+    scratch(tx, "noticed", "kind TEXT, person TEXT, user_id TEXT, husk TEXT")
+    values = {"env": env, "today": today.toordinal()}
+    for statement in _everybody() if everybody else _remarkable():
+        known = {name: value for name, value in values.items() if f":{name}" in statement}
+        run(tx, f"INSERT INTO noticed {statement}", **known)
+    scratch(
+        tx,
+        "attention",
+        "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT",
+    )
+    run(
+        tx,
+        "INSERT INTO attention SELECT row_number() OVER "
+        "(ORDER BY kind, person, user_id, husk), kind, person, user_id, husk "
+        "FROM (SELECT DISTINCT kind, person, user_id, husk FROM noticed) n",
+    )
+    return int(one(tx, "SELECT count(*) FROM attention"))
+
+
+def _remarkable() -> list[str]:
+    return [_unsettled(), *_remembered(), _without_user(), *_around()]
+
+
+def _everybody() -> list[str]:
+    return [
+        "SELECT 'person', person, user_id, NULL FROM standing WHERE env = :env",
+        "SELECT 'person', person, NULL, NULL FROM stranded WHERE env = :env",
+        *_around(),
+    ]
+
+
+def _unsettled() -> str:
+    """People with a user, less those who are as wanted and those who want nothing and have nothing."""
+    confirmed = (
+        f"{AS_WANTED} AND l.membership IS NOT NULL AND NOT EXISTS (SELECT 1 FROM links o "
+        "WHERE o.env = s.env AND o.user_id = s.user_id AND o.person = s.person "
+        "AND o.membership <> m.id AND o.ended IS NULL)"
+    )
+    idle = (
+        f"s.quiet = 1 AND m.id IS NULL AND NOT COALESCE({WANTED}, false) AND NOT EXISTS "
+        "(SELECT 1 FROM links o WHERE o.env = s.env AND o.person = s.person AND o.ended IS NULL)"
+    )
+    return (
+        "SELECT 'person', s.person, s.user_id, NULL "
+        f"FROM standing s {ANSWER} LEFT JOIN memberships m ON {ROW} "
+        "LEFT JOIN links l ON l.env = s.env AND l.user_id = s.user_id "
+        "AND l.membership = m.id AND l.person = s.person AND l.ended IS NULL "
+        f"WHERE s.env = :env AND CASE WHEN {confirmed} THEN 0 WHEN {idle} THEN 0 ELSE 1 END = 1"
+    )
+
+
+def _remembered() -> list[str]:
+    """People about whom something is remembered that this run may change."""
+    return [
+        "SELECT 'person', s.person, s.user_id, NULL FROM standing s "
+        f"WHERE s.env = :env AND s.person IN ({REMEMBERED})",
+        "SELECT 'person', s.person, NULL, NULL FROM stranded s "
+        f"WHERE s.env = :env AND s.person IN ({REMEMBERED})",
+    ]
+
+
+def _without_user() -> str:
+    """People without a user who are wanted, or about whom something else must be said."""
+    return (
+        f"SELECT 'person', s.person, NULL, NULL FROM stranded s {ANSWER} "
+        f"WHERE s.env = :env AND (s.quiet = 0 OR ({WANTED}))"
+    )
+
+
+def _around() -> list[str]:
+    """Users whom nobody explains, husks, and explained users whose rows are worth a note."""
+    nobody = "NOT EXISTS (SELECT 1 FROM standing s WHERE s.env = m.env AND s.user_id = m.user_id)"
+    found = "EXISTS (SELECT 1 FROM finds f WHERE f.env = m.env AND f.user_id = m.user_id)"
+    return [
+        "SELECT DISTINCT 'user', NULL, m.user_id, NULL FROM memberships m "
+        f"WHERE m.env = :env AND m.active = 1 AND {nobody} AND NOT {found}",
+        "SELECT 'husk', NULL, user_id, id FROM husks WHERE env = :env",
+        "SELECT DISTINCT 'note', NULL, m.user_id, NULL FROM memberships m "
+        f"WHERE m.env = :env AND m.active = 1 AND {nobody} AND {found}",
+        "SELECT DISTINCT 'note', NULL, m.user_id, NULL FROM team_profiles m "
+        f"WHERE m.env = :env AND {nobody} AND NOT EXISTS (SELECT 1 FROM memberships r "
+        "WHERE r.env = m.env AND r.user_id = m.user_id AND r.active = 1)",
+    ]
+
+
+def settled(tx: Connection, env: int, today: date) -> Counter[Situation]:
+    """Count those who were left behind: as wanted, or with nothing to want."""
+    counts: Counter[Situation] = Counter()
+    noticed = "EXISTS (SELECT 1 FROM attention t WHERE t.person = s.person)"
+    if one(tx, "SELECT count(*) FROM attention WHERE kind = 'person'"):
+        run(tx, "CREATE INDEX attention_person ON attention (person)")
+    else:
+        noticed = "1 = 0"
+    for table in ("standing", "stranded"):
+        found = rows(
+            tx,
+            f"SELECT CASE WHEN {WANTED} THEN 1 ELSE 0 END AS wanted, count(*) AS number "
+            f"FROM {table} s {ANSWER} WHERE s.env = :env AND NOT {noticed} GROUP BY 1",
+            env=env,
+            today=today.toordinal(),
+        )
+        for row in found:
+            counts[Situation.CONFIRMED if row.wanted else Situation.IDLE] += row.number
+    return counts

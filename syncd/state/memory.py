@@ -1,0 +1,187 @@
+"""Write down what a run decided to remember: links, sightings, pending removals, conflicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from syncd.core.case import Conflict, Decision
+from syncd.core.model import Origin, Rung
+from syncd.state.cases import Subject
+from syncd.state.database import bulk, run, scratch, upsert
+from syncd.state.revisions import touch
+
+__all__ = ["Notebook", "end_links_of_deleted_users"]
+
+LINK = ("env", "user_id", "membership", "person", "rung", "origin", "profile", "run", "since")
+SIGHTING = ("env", "subject", "situation", "first", "second", "due")
+SAVEABLE = ("LEFT", "OUT_OF_SCOPE", "VANISHED", "USER_DISABLED")
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """The memory of one run. Nothing that is read while judging changes before `close`."""
+
+    tx: Connection
+    env: int
+    run: int
+    now: str
+
+    def open(self) -> None:
+        """Prepare to take notes."""
+        scratch(
+            self.tx,
+            "next_sightings",
+            "env INTEGER, subject TEXT, situation TEXT, first TEXT, second TEXT, due TEXT",
+        )
+        scratch(self.tx, "next_pendings", "env INTEGER, person TEXT, situation TEXT")
+        whole = "profiles TEXT, members TEXT"
+        scratch(self.tx, "seen", f"user_id TEXT, code TEXT, subject TEXT, {whole}")
+        scratch(self.tx, "adopting", "user_id TEXT, membership TEXT")
+
+    def take(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
+        """Note what was decided about some cases."""
+        self._sightings(decided)
+        bulk(
+            self.tx,
+            "next_pendings",
+            ("env", "person", "situation"),
+            (
+                (self.env, subject.case.person, str(decision.situation))
+                for subject, decision in decided
+                if subject.case.person is not None
+                and decision.pending
+                and decision.situation in SAVEABLE
+            ),
+        )
+        bulk(
+            self.tx,
+            "seen",
+            ("user_id", "code", "subject", "profiles", "members"),
+            (_conflict(conflict) for _, decision in decided for conflict in decision.conflicts),
+        )
+        self._links(decided)
+
+    def _sightings(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
+        bulk(
+            self.tx,
+            "next_sightings",
+            SIGHTING,
+            (
+                (self.env, subject.key, str(s.situation), s.first.isoformat(), _day(s.second), _day(s.due))
+                for subject, decision in decided
+                if (s := decision.sighting) is not None
+            ),
+        )
+
+    def _links(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
+        adopted = [
+            self._link(subject, row.id, row.profile)
+            for subject, decision in decided
+            for row in decision.adopted
+        ]
+        ended = [
+            (link.user, link.membership) for _, decision in decided for link in decision.ended
+        ]
+        if adopted or ended:
+            touch(self.tx, f"links:{self.env}")
+        self.end(ended, "its row is gone or no longer wanted")
+        upsert(self.tx, "links", LINK, ("env", "user_id", "membership"), adopted)
+        bulk(self.tx, "adopting", ("user_id", "membership"), ((row[1], row[2]) for row in adopted))
+
+    def _link(self, subject: Subject, membership: str, profile: str | None) -> Sequence[object]:
+        user = subject.case.user.id if subject.case.user else ""
+        rung = subject.rung or Rung.HAND
+        person = subject.case.person
+        return (
+            self.env, user, membership, person, str(rung), str(Origin.ADOPTED), profile, self.run, self.now,
+        )  # fmt: skip
+
+    def end(self, links: Iterable[tuple[str, str]], why: str) -> None:
+        """End links, given as (user, membership)."""
+        for user, membership in links:
+            run(
+                self.tx,
+                "UPDATE links SET ended = :now, why = :why WHERE env = :env AND user_id = :user "
+                "AND membership = :membership AND ended IS NULL",
+                now=self.now, why=why, env=self.env, user=user, membership=membership,
+            )  # fmt: skip
+
+    def close(self, plan: str) -> None:
+        """Put the notes in place of what was remembered before; *plan* says what gates hold."""
+        for table, columns in (("sightings", SIGHTING), ("pendings", ("env", "person", "situation"))):
+            names = ", ".join(columns)
+            run(self.tx, f"DELETE FROM {table} WHERE env = :env", env=self.env)
+            if table == "pendings":
+                self._held(plan)
+            run(self.tx, f"INSERT INTO {table} ({names}) SELECT DISTINCT {names} FROM next_{table}")
+        self._history()
+        end_links_of_deleted_users(self.tx, self.env, self.now)
+
+    def _held(self, plan: str) -> None:
+        """Removals that a gate holds are pending, too."""
+        situations = ", ".join(f"'{situation}'" for situation in SAVEABLE)
+        run(
+            self.tx,
+            "INSERT INTO next_pendings SELECT :env, c.person, c.situation FROM changes c "
+            "WHERE c.plan = :plan AND c.held IS NOT NULL AND c.person IS NOT NULL "
+            f"AND c.situation IN ({situations}) AND c.action IN ('remove', 'deactivate') "
+            "AND NOT EXISTS (SELECT 1 FROM next_pendings n WHERE n.person = c.person)",
+            env=self.env, plan=plan,
+        )  # fmt: skip
+
+    def _history(self) -> None:
+        """Keep the history of conflicts: begun, still there, ended and by whom."""
+        same = (
+            "conflicts.env = :env AND conflicts.ended IS NULL AND conflicts.user_id = s.user_id "
+            "AND conflicts.code = s.code AND conflicts.subject = s.subject"
+        )
+        values = {"env": self.env, "run": self.run, "now": self.now}
+        run(
+            self.tx,
+            "UPDATE conflicts SET last = :now, run = :run, profiles = s.profiles, rows = s.members "
+            f"FROM seen s WHERE {same}",
+            **values,
+        )
+        run(
+            self.tx,
+            "INSERT INTO conflicts (env, user_id, code, subject, profiles, rows, first, last, run) "
+            "SELECT :env, s.user_id, s.code, s.subject, s.profiles, s.members, :now, :now, :run "
+            f"FROM seen s WHERE NOT EXISTS (SELECT 1 FROM conflicts WHERE {same})",
+            **values,
+        )
+        run(
+            self.tx,
+            "UPDATE conflicts SET ended = :now, how = CASE WHEN EXISTS (SELECT 1 FROM audit a "
+            "WHERE a.env = :env AND a.user_id = conflicts.user_id AND a.run >= conflicts.run "
+            "AND a.result = 'applied') THEN 'syncd' ELSE 'somebody else' END "
+            "WHERE env = :env AND ended IS NULL AND run <> :run",
+            **values,
+        )
+
+
+def end_links_of_deleted_users(tx: Connection, env: int, now: str) -> None:
+    """End the links of users that the target no longer has."""
+    ended = run(
+        tx,
+        "UPDATE links SET ended = :now, why = 'its user was deleted' WHERE env = :env "
+        "AND ended IS NULL AND NOT EXISTS (SELECT 1 FROM users u "
+        "WHERE u.env = :env AND u.id = links.user_id)",
+        env=env,
+        now=now,
+    )
+    if ended:
+        touch(tx, f"links:{env}")
+
+
+def _conflict(conflict: Conflict) -> Sequence[object]:
+    subject = conflict.profiles[0] if conflict.code == "DUPLICATE_PAIR" else ""
+    profiles, members = json.dumps(conflict.profiles), json.dumps(conflict.rows)
+    return conflict.user, str(conflict.code), subject, profiles, members
+
+
+def _day(day: object) -> str | None:
+    return None if day is None else str(day)

@@ -1,0 +1,348 @@
+"""Plans: saved before the first write, and given out batch by batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from syncd.core.case import Context, Decision, Step
+from syncd.core.gates import Verdict
+from syncd.core.ids import membership_id
+from syncd.core.model import Action, Situation
+from syncd.core.plan import Change
+from syncd.state.cases import Subject
+from syncd.state.database import bulk, rows, run, scratch, stream
+
+__all__ = [
+    "Head",
+    "adoptions",
+    "base",
+    "change",
+    "counts",
+    "digest",
+    "export",
+    "head",
+    "hold",
+    "item",
+    "items",
+    "name_creates",
+    "restore",
+    "save",
+    "spool",
+    "waiting",
+]
+
+CHANGE = (
+    "plan",
+    "number",
+    "action",
+    "person",
+    "user_id",
+    "user_name",
+    "membership",
+    "before",
+    "after",
+    "version",
+    "situation",
+    "reason",
+    "title",
+    "rung",
+)
+NAME_LENGTH = 100
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a plan says of itself. `config` is the digest of the configuration it was made with."""
+
+    id: str
+    env: int
+    created: str
+    expires: str
+    config: str
+    digest: str
+    document: str
+
+
+class Spool:
+    """Writes the changes and remarks of one plan, in canonical order."""
+
+    def __init__(self, tx: Connection, plan: str, context: Context) -> None:
+        self.tx, self.plan, self.context = tx, plan, context
+        self.number = 0
+        self._places: dict[str, int] = defaultdict(int)
+
+    def changes(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
+        """Write the changes of some cases."""
+        bulk(
+            self.tx,
+            "changes",
+            CHANGE,
+            [
+                self._change(subject, decision, step)
+                for subject, decision in decided
+                for step in decision.steps
+            ],
+        )
+
+    def _change(self, subject: Subject, decision: Decision, step: Step) -> Sequence[object]:
+        self.number += 1
+        case, row = subject.case, step.row
+        user = case.user
+        gives_nothing = step.action in (Action.CREATE, Action.REACTIVATE)
+        title = None
+        if step.action is Action.CREATE and user:
+            who = user.full_name or user.user_name or user.id
+            title = f"{who} | {self.context.profile_name(step.after)}"[:NAME_LENGTH]
+        return (
+            self.plan,
+            self.number,
+            str(step.action),
+            case.person,
+            user.id if user else None,
+            user.user_name if user else None,
+            row.id if row else "",
+            None if row is None or gives_nothing else row.profile,
+            step.after,
+            row.version if row else None,
+            str(decision.situation),
+            step.reason,
+            title,
+            str(subject.rung) if subject.rung else None,
+        )
+
+    def remark(self, kind: str, bodies: Iterable[dict[str, Any]]) -> None:
+        """Write remarks of one kind: pending, reports, saved, conflicts, adopted."""
+        written = []
+        for body in bodies:
+            self._places[kind] += 1
+            written.append((self.plan, kind, self._places[kind], item(body)))
+        bulk(self.tx, "items", ("plan", "kind", "number", "body"), written)
+
+
+def spool(tx: Connection, plan: str, context: Context) -> Spool:
+    """Begin to write a plan."""
+    return Spool(tx, plan, context)
+
+
+def item(body: dict[str, Any]) -> str:
+    """Write a remark as canonical JSON."""
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def name_creates(tx: Connection, plan: str, env: int, space: UUID) -> None:
+    """Give every created row the id that follows from its user; the next one if a row has it."""
+    pending = [
+        (row.number, row.user_id)
+        for row in rows(
+            tx,
+            "SELECT number, user_id FROM changes WHERE plan = :plan AND action = 'create' "
+            "AND membership = '' ORDER BY number",
+            plan=plan,
+        )
+    ]
+    attempt = 1
+    while pending:
+        scratch(tx, "naming", "id TEXT PRIMARY KEY, number INTEGER")
+        names = {number: membership_id(space, user, attempt) for number, user in pending}
+        bulk(tx, "naming", ("id", "number"), ((name, number) for number, name in names.items()))
+        taken = {
+            row.number
+            for table in ("memberships", "husks")
+            for row in rows(
+                tx,
+                f"SELECT n.number FROM {table} m CROSS JOIN naming n "
+                "WHERE m.env = :env AND n.id = m.id",
+                env=env,
+            )
+        }
+        run(
+            tx,
+            "UPDATE changes SET membership = "
+            "(SELECT n.id FROM naming n WHERE n.number = changes.number) "
+            "WHERE plan = :plan AND number IN (SELECT number FROM naming)",
+            plan=plan,
+        )
+        pending = [(number, user) for number, user in pending if number in taken]
+        attempt += 1
+
+
+# --- gates ------------------------------------------------------------------------------------
+
+
+def base(tx: Connection, env: int) -> dict[str, int]:
+    """Count the active rows that are ours, by profile."""
+    found = rows(
+        tx,
+        "SELECT m.profile, count(*) AS number FROM links l JOIN memberships m "
+        "ON m.env = l.env AND m.user_id = l.user_id AND m.id = l.membership "
+        "WHERE l.env = :env AND l.ended IS NULL AND m.active = 1 GROUP BY m.profile",
+        env=env,
+    )
+    return {row.profile: row.number for row in found}
+
+
+def counts(tx: Connection, plan: str) -> list[tuple[Action, str | None, str | None, int]]:
+    """Count the changes of a plan by action and profiles."""
+    found = rows(
+        tx,
+        "SELECT action, before, after, count(*) AS number FROM changes WHERE plan = :plan "
+        "GROUP BY action, before, after",
+        plan=plan,
+    )
+    return [(Action(row.action), row.before, row.after, row.number) for row in found]
+
+
+def hold(tx: Connection, plan: str, verdict: Verdict) -> None:
+    """Hold what the gates stop, and every unflag that relies on it."""
+    stopped = [action for action in Action if verdict.holds(action)]
+    if not stopped:
+        return
+    actions = ", ".join(f"'{action}'" for action in stopped)
+    run(
+        tx,
+        f"UPDATE changes SET held = 'gate' WHERE plan = :plan AND action IN ({actions})",
+        plan=plan,
+    )
+    run(
+        tx,
+        "UPDATE changes SET held = 'gate' WHERE plan = :plan AND action = 'unflag' AND user_id IN "
+        "(SELECT user_id FROM changes WHERE plan = :plan AND held IS NOT NULL)",
+        plan=plan,
+    )
+
+
+# --- whole plans ------------------------------------------------------------------------------
+
+
+def save(tx: Connection, plan: Head) -> None:
+    """Save the head of a plan; its changes and remarks are there already."""
+    run(
+        tx,
+        "INSERT INTO plans (id, env, created, expires, config, digest, document) "
+        "VALUES (:id, :env, :created, :expires, :config, :digest, :document)",
+        id=plan.id, env=plan.env, created=plan.created, expires=plan.expires,
+        config=plan.config, digest=plan.digest, document=plan.document,
+    )  # fmt: skip
+
+
+def head(tx: Connection, plan: str) -> Head | None:
+    """Find a plan by its id, or by an unambiguous beginning of it."""
+    found = rows(
+        tx,
+        "SELECT id, env, created, expires, config, digest, document FROM plans "
+        "WHERE id = :plan OR substr(id, 1, :length) = :plan",
+        plan=plan, length=len(plan),
+    )  # fmt: skip
+    exact = [row for row in found if row.id == plan] or found
+    return Head(*exact[0]) if len(exact) == 1 else None
+
+
+def digest(tx: Connection, plan: str, env: int, run_number: int) -> str:
+    """Hash what a plan would do: the same for the same inputs in any order."""
+    total = hashlib.sha256()
+    for change in stream(
+        tx,
+        "SELECT action, person, user_id, membership, before, after, version, situation, reason "
+        "FROM changes WHERE plan = :plan ORDER BY number",
+        plan=plan,
+    ):
+        total.update(json.dumps(list(change)).encode())
+    for adopted in adoptions(tx, env, run_number):
+        total.update(item(adopted).encode())
+    for kind in ("pending", "conflicts", "reports", "saved"):
+        for body in items(tx, plan, kind):
+            total.update(body.encode())
+    return total.hexdigest()
+
+
+def adoptions(tx: Connection, env: int, run_number: int) -> Iterator[dict[str, Any]]:
+    """Give the rows that a run adopted."""
+    for row in stream(
+        tx,
+        "SELECT person, user_id, membership, profile FROM links "
+        "WHERE env = :env AND run = :run AND origin = 'adopted' ORDER BY person, membership",
+        env=env, run=run_number,
+    ):  # fmt: skip
+        yield {
+            "person": row.person,
+            "user": row.user_id,
+            "membership": row.membership,
+            "profile": row.profile,
+        }
+
+
+def items(tx: Connection, plan: str, kind: str) -> Iterator[str]:
+    """Give the remarks of one kind, as JSON."""
+    sql = "SELECT body FROM items WHERE plan = :plan AND kind = :kind ORDER BY number"
+    for row in stream(tx, sql, plan=plan, kind=kind):
+        yield row.body
+
+
+def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
+    """Return changes that may be sent, numbered above *after*: not held, and without a result."""
+    return [
+        change(row)
+        for row in rows(
+            tx,
+            "SELECT * FROM changes WHERE plan = :plan AND number > :after "
+            "AND held IS NULL AND result IS NULL ORDER BY number LIMIT :limit",
+            plan=plan,
+            after=after,
+            limit=limit,
+        )
+    ]
+
+
+def change(row: Any) -> Change:
+    """Read back a change."""
+    return Change(
+        action=Action(row.action),
+        membership=row.membership,
+        user=row.user_id,
+        before=row.before,
+        after=row.after,
+        version=row.version,
+        situation=Situation(row.situation),
+        reason=row.reason,
+        person=row.person,
+        user_name=row.user_name,
+        title=row.title,
+        number=row.number,
+    )
+
+
+def export(tx: Connection, plan: str, file: IO[bytes]) -> None:
+    """Write the changes and remarks of a plan to a private temporary file."""
+    for table in ("changes", "items"):
+        found = stream(tx, f"SELECT * FROM {table} WHERE plan = :plan", plan=plan)
+        columns: tuple[str, ...] = ()
+        page: list[tuple[object, ...]] = []
+        for row in found:
+            columns = row._fields
+            page.append(tuple(row))
+            if len(page) == PAGE:
+                pickle.dump((table, columns, page), file)
+                page = []
+        if page:
+            pickle.dump((table, columns, page), file)
+
+
+def restore(tx: Connection, file: IO[bytes]) -> None:
+    """Read back what `export` wrote; only this process has had the file."""
+    file.seek(0)
+    while True:
+        try:
+            table, columns, page = pickle.load(file)  # noqa: S301  # written by this process a moment ago
+        except EOFError:
+            return
+        bulk(tx, table, columns, page)

@@ -1,0 +1,216 @@
+"""
+Find out who is whose user.
+
+Statements place everybody whose evidence agrees: one link or one deciding rung, no rung
+that contradicts, nobody else who claims the user. All others become `Claimant`s, and
+`core.correlation` decides about each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import Connection
+
+from syncd.core.model import Rung
+from syncd.core.settings import Policy
+from syncd.state.claims import settle
+from syncd.state.database import bulk, one, run, scratch
+from syncd.state.revisions import numbers, recall, remember
+
+__all__ = ["correlate"]
+
+PERSON = {
+    Rung.OBJECT_ID: "object_id",
+    Rung.EMPLOYEE_ID: "employee_id",
+    Rung.USER_NAME: "user_name",
+    Rung.MAIL: "mail",
+}
+USER = {**PERSON, Rung.USER_NAME: "login"}
+TELLING = (Rung.OBJECT_ID, Rung.EMPLOYEE_ID, Rung.USER_NAME)
+FOREVER = 9_999_999
+"""A day after every day: whoever has no last day."""
+
+COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, pointer, quiet"
+
+
+
+
+def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> None:
+    """Bring `standing`, `stranded` and `finds` up to date, if anything they follow from changed."""
+    basis = _basis(tx, env, policy, today, certified=certified)
+    if recall(tx, f"standing:{env}") == basis:
+        return
+    _clear(tx, env)
+    run(tx, "DROP INDEX IF EXISTS standing_person")
+    scratch(tx, "unclear", "person TEXT PRIMARY KEY")
+    _special(tx, env, policy, today)
+    _by_links(tx, env, policy)
+    _by_rungs(tx, env, policy)
+    run(tx, "CREATE INDEX standing_person ON standing (env, person)")
+    _doubtful(tx, env, policy)
+    seekers(tx, env)
+    settle(tx, env, policy, today, certified=certified)
+    # Passing a link on changes what this was computed from, but not what it would find.
+    remember(tx, f"standing:{env}", _basis(tx, env, policy, today, certified=certified))
+
+
+def _basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> str:
+    inputs = numbers(
+        tx, "people", f"users:{env}", f"answers:{env}", f"links:{env}", "decisions"
+    )
+    match = ",".join(policy.match)
+    protected = ",".join(sorted(policy.protected))
+    return f"{inputs};{match};{protected};{policy.lead_days};{today};{certified}"
+
+
+def _clear(tx: Connection, env: int) -> None:
+    for table in ("standing", "stranded", "finds"):
+        run(tx, f"DELETE FROM {table} WHERE env = :env", env=env)
+
+
+def _special(tx: Connection, env: int, policy: Policy, today: date) -> None:
+    """Set aside people about whom more must be known than their user."""
+    scratch(tx, "protected", "value TEXT PRIMARY KEY")
+    bulk(tx, "protected", ("value",), ((value,) for value in sorted(policy.protected)))
+    statements = [
+        "SELECT key FROM people WHERE problem IS NOT NULL OR doubled = 1",
+        "SELECT p.key FROM people p JOIN answers a ON a.env = :env AND a.combo = p.combo "
+        "WHERE a.error IS NOT NULL AND COALESCE(p.enabled, 1) = 1 "
+        "AND COALESCE(p.starts_on, 0) - :lead <= :today "
+        "AND :today <= COALESCE(p.leaves_on, :today)",
+        "SELECT subject FROM decisions WHERE kind = 'link' AND ended IS NULL AND env = :env",
+    ]
+    if policy.protected:
+        statements.append(
+            "SELECT key FROM people WHERE user_name IN (SELECT value FROM protected) "
+            "OR object_id IN (SELECT value FROM protected)"
+        )
+    for statement in statements:
+        sql = f"INSERT INTO unclear {statement} ON CONFLICT DO NOTHING"
+        if "WHERE" not in statement:
+            sql = f"INSERT INTO unclear {statement} WHERE true ON CONFLICT DO NOTHING"
+        values = {"env": env, "lead": policy.lead_days, "today": today.toordinal()}
+        run(tx, sql, **{name: value for name, value in values.items() if f":{name}" in sql})
+
+
+def _placed(policy: Policy, finding: str, rung: str) -> str:
+    """Return the columns that a placed person gets."""
+    first = f"COALESCE(p.starts_on - {int(policy.lead_days)}, 0)"
+    last = f"CASE WHEN p.enabled = 0 THEN -1 ELSE COALESCE(p.leaves_on, {FOREVER}) END"
+    loud = (
+        "u.disabled = 1 OR u.id IN (SELECT user_id FROM team_profiles WHERE env = :env) "
+        "OR u.id IN (SELECT subject FROM decisions "
+        "WHERE kind = 'profile' AND ended IS NULL AND env = :env)"
+    )
+    quiet = f"CASE WHEN {loud} THEN 0 ELSE 1 END"
+    return f":env, u.id, p.key, '{finding}', {rung}, p.combo, {first}, {last}, u.pointer, {quiet}"
+
+
+def _agrees(rungs: Sequence[Rung]) -> str:
+    """Return a condition: on these rungs the person says nothing, or what the user says."""
+    parts = [f"(p.{PERSON[r]} IS NULL OR p.{PERSON[r]} = u.{USER[r]})" for r in rungs]
+    return " AND ".join(parts) or "true"
+
+
+def _by_links(tx: Connection, env: int, policy: Policy) -> None:
+    """Place everybody whose link nothing contradicts."""
+    telling = [rung for rung in policy.match if rung in TELLING]
+    run(
+        tx,
+        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, 'linked', 'l.rung')} "
+        "FROM (SELECT user_id, person, min(rung) AS rung FROM links "
+        "WHERE env = :env AND ended IS NULL GROUP BY user_id, person) l "
+        "JOIN users u ON u.env = :env AND u.id = l.user_id "
+        "JOIN people p ON p.key = l.person "
+        f"WHERE u.candidate = 1 AND {_agrees(telling)} "
+        "AND p.key NOT IN (SELECT person FROM unclear)",
+        env=env,
+    )
+
+
+def _by_rungs(tx: Connection, env: int, policy: Policy) -> None:
+    """Place everybody without a link whose first rung with a value finds a user."""
+    pool = "people p"
+    if one(tx, "SELECT 1 FROM links WHERE env = :env AND ended IS NULL LIMIT 1", env=env):
+        run(tx, "CREATE INDEX standing_person ON standing (env, person)")
+        scratch(tx, "unplaced", "person TEXT PRIMARY KEY")
+        run(
+            tx,
+            "INSERT INTO unplaced SELECT p.key FROM people p WHERE NOT EXISTS "
+            "(SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key) "
+            "AND NOT EXISTS (SELECT 1 FROM links l "
+            "WHERE l.env = :env AND l.person = p.key AND l.ended IS NULL)",
+            env=env,
+        )
+        run(tx, "DROP INDEX standing_person")
+        pool = "unplaced x JOIN people p ON p.key = x.person"
+    ladder = [rung for rung in policy.match if rung in PERSON]
+    for place, rung in enumerate(ladder):
+        above = "".join(f"AND p.{PERSON[higher]} IS NULL " for higher in ladder[:place])
+        below = [lower for lower in ladder[place + 1 :] if lower in TELLING]
+        run(
+            tx,
+            f"INSERT INTO standing ({COLUMNS}) "
+            f"SELECT {_placed(policy, 'decided', repr(str(rung)))} "
+            f"FROM users u JOIN ({'SELECT p.* FROM ' + pool}) p ON p.{PERSON[rung]} = u.{USER[rung]} "
+            f"WHERE u.env = :env AND u.candidate = 1 {above}AND {_agrees(below)} "
+            "AND p.key NOT IN (SELECT person FROM unclear)",
+            env=env,
+        )
+
+
+def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
+    """Take out again whoever was placed twice, shares a user, or has a user who is special."""
+    doubtful = [
+        "SELECT person FROM standing WHERE env = :env GROUP BY person HAVING count(*) > 1",
+        "SELECT person FROM standing WHERE env = :env AND user_id IN "
+        "(SELECT user_id FROM standing WHERE env = :env GROUP BY user_id HAVING count(*) > 1)",
+        "SELECT s.person FROM standing s JOIN decisions d ON d.subject = s.user_id "
+        "WHERE s.env = :env AND d.env = :env AND d.kind = 'hold' AND d.ended IS NULL",
+    ]
+    if policy.protected:
+        doubtful.append(
+            "SELECT s.person FROM standing s JOIN users u ON u.env = :env AND u.id = s.user_id "
+            "WHERE s.env = :env AND (u.login IN (SELECT value FROM protected) "
+            "OR u.object_id IN (SELECT value FROM protected))"
+        )
+    scratch(tx, "doubtful", "person TEXT")
+    for statement in doubtful:
+        run(tx, f"INSERT INTO doubtful {statement}", env=env)
+    if one(tx, "SELECT 1 FROM doubtful LIMIT 1"):
+        run(tx, "INSERT INTO unclear SELECT DISTINCT person FROM doubtful WHERE true ON CONFLICT DO NOTHING")
+        sql = "DELETE FROM standing WHERE env = :env AND person IN (SELECT person FROM unclear)"
+        run(tx, sql, env=env)
+
+
+def seekers(tx: Connection, env: int) -> None:
+    """List everybody without a place with what they say of themselves, and whom each rung finds."""
+    columns = ", ".join(f"{name} TEXT" for name in PERSON.values())
+    scratch(tx, "seekers", f"person TEXT, {columns}")
+    run(
+        tx,
+        "INSERT INTO seekers SELECT p.key, p.object_id, p.employee_id, p.user_name, p.mail "
+        "FROM people p WHERE p.doubled = 0 AND NOT EXISTS "
+        "(SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key)",
+        env=env,
+    )
+    run(
+        tx,
+        "INSERT INTO seekers SELECT key, object_id, employee_id, user_name, mail FROM doubles",
+    )
+    scratch(tx, "hits", "person TEXT, rung TEXT, user_id TEXT")
+    for rung, column in PERSON.items():
+        if not one(tx, f"SELECT 1 FROM seekers WHERE {column} IS NOT NULL LIMIT 1"):
+            continue
+        run(tx, f"CREATE INDEX seekers_{column} ON seekers ({column})")
+        # The users are read once; SQLite keeps the order of a CROSS JOIN.
+        run(
+            tx,
+            f"INSERT INTO hits SELECT DISTINCT s.person, '{rung}', u.id "
+            f"FROM users u CROSS JOIN seekers s "
+            f"WHERE s.{column} = u.{USER[rung]} AND u.env = :env AND u.candidate = 1",
+            env=env,
+        )
+    run(tx, "CREATE INDEX hits_person ON hits (person)")
