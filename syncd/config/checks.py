@@ -29,13 +29,15 @@ __all__ = [
     "warnings",
 ]
 
-LATER_SOURCES = frozenset({"sql", "scim", "graph", "ldap", "http-json"})
-LATER_AUTH = frozenset({"certificate", "federated", "managed-identity"})
-LATER_RUNGS = frozenset({"usermapping"})
+LATER_SOURCES = ("sql", "scim", "graph", "ldap", "http-json")
+LATER_AUTH = ("certificate", "federated", "managed-identity")
+LATER_RUNGS = ("usermapping",)
 """Right names whose part of the program is not there yet; only this place says so."""
 
+# Names are sought in tuples, because what stands in the file may not be hashable.
 Table = Mapping[str, Any]
 FIXED = {"enabled": Type.BOOL, "starts_on": Type.DATE, "leaves_on": Type.DATE}
+TYPES = tuple(Type)
 IDENTITIES = ("key", "object_id", "employee_id", "user_name", "mail")
 
 
@@ -84,7 +86,7 @@ def _attributes(raw: Table) -> Iterator[tuple[Place, str, str]]:
         if place[3] != "attributes":
             continue
         kind = LIST if isinstance(field.get("split"), str) else str(field.get("type", "text"))
-        yield place, str(place[4]), kind if kind in {*Type, LIST} else ANY
+        yield place, str(place[4]), kind if kind in (*TYPES, LIST) else ANY
 
 
 def _tables(raw: Table, name: str) -> Iterator[tuple[str | int, Table]]:
@@ -117,7 +119,7 @@ def _later(raw: Table) -> Iterator[Problem]:
             yield Problem(("sources", index, "type"), _not_yet(source["type"], "csv or jsonl"))
     for name, environment in _tables(raw, "environments"):
         method = _table(environment, "auth").get("method")
-        if isinstance(method, str) and method in LATER_AUTH:
+        if method in LATER_AUTH:
             place = ("environments", name, "auth", "method")
             yield Problem(place, _not_yet(method, "client-secret"))
 
@@ -187,11 +189,11 @@ def _field_problems(place: Place, field: Table) -> Iterator[Problem]:
     name = str(place[-1]) if place[3] != "attributes" else ""
     usual = FIXED.get(name, Type.TEXT)
     kind = field.get("type", usual.value)
-    if (name in FIXED or name in IDENTITIES) and kind in set(Type) and kind != usual:
+    if (name in FIXED or name in IDENTITIES) and kind in TYPES and kind != usual:
         yield Problem((*place, "type"), f"{name} is always {usual}; leave this out")
         return
     for key, fits in (("format", "date"), ("true_values", "bool"), ("split", "text")):
-        if key in field and kind in set(Type) and kind != fits:
+        if key in field and kind in TYPES and kind != fits:
             yield Problem((*place, key), f"is for type {fits}, and this is {kind}")
             return
     if "split" in field and (name in FIXED or name in IDENTITIES):

@@ -148,10 +148,8 @@ def _predicate(program: cel.Program, names: tuple[str, ...]) -> Predicate:
 
 
 def _seen(value: Value) -> object:
-    """Convert a value to what CEL knows: dates are moments, lists are lists."""
-    if isinstance(value, date):
-        return _midnight(value)
-    return list(value) if isinstance(value, tuple) else value
+    """Convert a value to what CEL knows: dates are moments; tuples are lists there anyway."""
+    return _midnight(value) if isinstance(value, date) else value
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
@@ -48,7 +48,7 @@ def reference_markdown() -> str:
 
 def _later() -> str:
     """Name what may be written and is refused as not supported yet."""
-    known = (
+    known: tuple[tuple[str, Sequence[str]], ...] = (
         ("source types", LATER_SOURCES),
         ("sign-in methods", LATER_AUTH),
         ("rungs of `match`", LATER_RUNGS),
@@ -58,7 +58,7 @@ def _later() -> str:
         for kind, names in known
         if names
     ]
-    return "\n".join(["## Not supported yet", "", *lines, ""])
+    return "\n".join(["## Not supported yet", "", *lines, ""]) if lines else ""
 
 
 def _sections(

@@ -13,7 +13,16 @@ import pytest
 from syncd.config import Config, load
 from syncd.core.errors import ConfigError
 
-__all__ = ["problems", "read", "small", "toml", "write"]
+__all__ = ["ENVIRON", "FOLDER", "problems", "read", "small", "toml", "write"]
+
+FOLDER = Path(__file__).parents[2] / "config"
+ENVIRON = {
+    "SYNCD_CLIENT_SECRET": "hunter2",
+    "SYNCD_DATABASE": "postgresql+psycopg://syncd:hunter2@db.contoso.com/syncd",
+    "SYNCD_WEBHOOK": "https://hooks.example/hunter2",
+    "SYNCD_MAIL_PASSWORD": "hunter2",
+}
+"""What the examples in config/ refer to."""
 
 
 def small() -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.config.files import problems, read, small
+from syncd.core.errors import ConfigError
+from tests.config.files import ENVIRON, FOLDER, problems, read, small
 
 Document = dict[str, Any]
 
@@ -78,6 +81,43 @@ def test_every_mistake_is_reported_at_once(mistakes: list[Callable[[Document], s
 
     assert len(found) == len(expected)
     assert all(each.startswith(place) for each, place in zip(found, expected, strict=True))
+
+
+WHOLE = FOLDER / "reference.toml"
+ODD = st.one_of(
+    st.sampled_from(["", "x", "hunter2", True, 0, -1, 1.5, [], {}, [{}], {"env": "NOPE"}]),
+    st.dates(),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["type", "name", "column", "x"]), st.integers(), max_size=2),
+)
+
+
+def _places(value: object, place: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner: Any = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        inner = enumerate(value)
+    return [place, *(each for key, below in inner for each in _places(below, (*place, key)))]
+
+
+@given(st.data())
+def test_whatever_stands_in_a_file_is_taken_or_refused_in_sentences(data: st.DataObject) -> None:
+    """No value in any place breaks the program, and a wrong secret is not repeated."""
+    document = tomllib.loads(WHOLE.read_text(encoding="utf-8"))
+    for place in data.draw(
+        st.lists(st.sampled_from(_places(document)[1:]), min_size=1, max_size=2)
+    ):
+        with suppress(
+            KeyError, IndexError, TypeError
+        ):  # the first change may have removed the place
+            document = _with(document, place, data.draw(ODD))
+
+    with TemporaryDirectory() as folder:
+        try:
+            found = read(Path(folder), document, **ENVIRON).warnings
+        except ConfigError as error:
+            found = error.problems
+
+    assert all("syncd.toml: " in each and "\n" not in each for each in found)
 
 
 days = st.integers(0, 3650)

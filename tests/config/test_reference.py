@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +13,7 @@ from syncd.config import json_schema, load
 from syncd.config.models import Settings
 from syncd.config.reference import reference_markdown
 from syncd.config.shape import paths
-
-FOLDER = Path(__file__).parents[2] / "config"
-ENVIRON = {
-    "SYNCD_CLIENT_SECRET": "hunter2",
-    "SYNCD_DATABASE": "postgresql+psycopg://syncd:hunter2@db.contoso.com/syncd",
-    "SYNCD_WEBHOOK": "https://hooks.example/hunter2",
-    "SYNCD_MAIL_PASSWORD": "hunter2",
-}
+from tests.config.files import ENVIRON, FOLDER
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.toml")))
