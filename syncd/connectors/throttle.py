@@ -74,11 +74,18 @@ class Throttle:
             self.pause(left)
 
     def told(self, seconds: float | None) -> None:
-        """Close the gate for that long; None or 0 means that the server did not say."""
+        """
+        Close the gate for that long; None or 0 means that the server did not say.
+
+        Lanes that were under way together are refused together: that is one refusal.
+        """
         with self._lock:
             now = self._clock()
-            length = seconds or self._length(self._refusals)
-            self._refusals += 1
+            if now >= self._until:
+                length = seconds or self._length(self._refusals)
+                self._refusals += 1
+            else:
+                length = seconds or 0.0
             opens = max(self._until, now + length)
             self._waited += opens - max(self._until, now)
             self._until = opens

@@ -38,6 +38,18 @@ def test_the_longest_pause_counts() -> None:
     assert clock.now == 1030.0
 
 
+def test_lanes_that_are_refused_together_count_once() -> None:
+    """Eight answers 429 to eight requests in flight do not make a pause of a minute."""
+    clock = Clock()
+    throttle = gate(clock)
+    for _ in range(8):
+        throttle.told(None)
+
+    throttle.wait()
+
+    assert clock.naps == [0.5]
+
+
 def test_one_pause_may_be_too_long() -> None:
     """More than the patience for one pause: said at once, without waiting for it."""
     clock = Clock()

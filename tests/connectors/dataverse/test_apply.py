@@ -182,6 +182,26 @@ def test_nobody_is_left_without_a_profile(world: World, code: str, fault: Fault)
     assert world.rows() == before
 
 
+def test_a_flag_is_not_cleared_while_its_conflict_stays(world: World) -> None:
+    """The other row could not be removed, so the one that is kept stays flagged."""
+    user = world.user(1)
+    world.row(1, user, P1, flagged=True)
+    world.row(2, user, P2)
+    target = world.open()
+    rows = target.fetch([row_id(1), row_id(2)])
+    world.misbehave(
+        Misbehaviour(kind=FaultKind.OPERATION, method="DELETE", status=400, code="0x80040265")
+    )
+
+    outcomes = target.apply(
+        numbered([change(Action.REMOVE, rows[row_id(2)]), change(Action.UNFLAG, rows[row_id(1)])]),
+        1,
+    )
+
+    assert results(outcomes) == [Result.FAILED] * 2
+    assert world.rows()[row_id(1)] == (user, P1, True, True)
+
+
 def test_one_bad_operation_does_not_stop_the_others(world: World) -> None:
     """Each part of a batch has its own outcome."""
     users = [world.user(number) for number in range(1, 6)]

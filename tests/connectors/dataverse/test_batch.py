@@ -90,6 +90,16 @@ def test_an_answer_that_is_cut_short_never_tells_a_lie(
         )
 
 
+def test_a_body_that_quotes_the_boundary_and_is_cut_there_is_not_believed() -> None:
+    """What looks like the end is in the middle of a body."""
+    content_type, body = written([Answer(400, content=b"x--batchresponse_1-- and so on")])
+    cut = body.index(b" and so on")
+
+    read = decode(content_type, body[:cut], 1)
+
+    assert read == [None]
+
+
 def test_answers_are_matched_by_id_and_not_by_place() -> None:
     """A server may answer in another order, or leave one out."""
     parts = [multipart.Part("GET", "x", {}, b"", number) for number in ("3", "1")]

@@ -254,6 +254,15 @@ def test_rows_are_fetched_as_they_are_now(world: World) -> None:
     assert rows[row_id(2)].user == user_id(2)
 
 
+def test_a_filter_that_is_ignored_gives_nothing_that_was_not_asked_for() -> None:
+    """Whatever else the answer holds, only these rows are looked at."""
+    shown = {"value": [membership(1), membership(2)]}
+
+    rows = answering(lambda _: httpx.Response(200, json=shown)).fetch([row_id(2)])
+
+    assert list(rows) == [row_id(2)]
+
+
 def test_next_links_are_followed_byte_for_byte() -> None:
     """What the server wrote is what it gets, with the page size on every page."""
     token = '%3Ccookie%20pagenumber=%222%22%20x=%22%253cc%2522%22%20y="a\'|<b>{}[]^`\\"%20/%3E'
