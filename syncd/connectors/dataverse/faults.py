@@ -10,7 +10,7 @@ from enum import StrEnum
 from syncd.core.model import Action
 from syncd.core.plan import Fault
 
-__all__ = ["Error", "Judgement", "Verdict", "judge", "read_error"]
+__all__ = ["Error", "Judgement", "Verdict", "judge", "read_error", "worded"]
 
 _code = re.compile(r"\b0x8[0-9a-f]{7}\b", re.IGNORECASE).search
 _decimal = re.compile(r"-2\d{9}\b").search
