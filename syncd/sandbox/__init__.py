@@ -8,6 +8,7 @@ from syncd.sandbox.commands import run_serve
 from syncd.sandbox.dataverse import Sandbox
 from syncd.sandbox.errors import SandboxError
 from syncd.sandbox.faults import Fault, FaultKind
+from syncd.sandbox.seed import run_seed
 from syncd.sandbox.server import Running
 from syncd.sandbox.store import Store
 
@@ -20,5 +21,6 @@ __all__ = [
     "SandboxError",
     "Store",
     "run_dump",
+    "run_seed",
     "run_serve",
 ]

@@ -299,7 +299,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         for each in (USER, PROFILE, USER_MEMBERSHIP, TEAM, MEMBER, TEAM_MEMBERSHIP, MAPPING)
     }
 )
-"""By logical name, in an order in which whatever is pointed at comes first."""
+"""By logical name, in the order in which a world shows them."""
 
 SETS: Mapping[str, Table] = MappingProxyType({each.set_name: each for each in TABLES.values()})
 """By the name in an address."""
