@@ -19,7 +19,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 
 from syncd.core.errors import StateBroken, StateError, StateLocked, StateUnusable
 
-__all__ = ["Database", "bulk", "many", "one", "rows", "run", "scratch", "stream", "upsert"]
+__all__ = ["Database", "Tx", "bulk", "many", "one", "rows", "run", "scratch", "stream", "upsert"]
+
+Tx = Connection
+"""An open transaction, which the functions of this package take first."""
 
 BUSY_SECONDS = 5
 BROKEN = re.compile(r"disk is full|malformed|not a database|disk I/O|No space left|corrupt", re.I)

@@ -19,7 +19,7 @@ from syncd.state.memory import LINK
 from syncd.state.plans import change as read_change
 from syncd.state.revisions import touch
 
-__all__ = ["intend", "note", "recover", "settle"]
+__all__ = ["beside", "intend", "note", "recover", "settle", "settle_unsent", "skipped"]
 
 DONE = (Result.APPLIED, Result.ALREADY)
 ORIGINS = {
@@ -253,6 +253,38 @@ def _membership(row: Any) -> Membership:
         row.version,
         row.created_on,
     )
+
+
+def beside(
+    tx: Connection, env: int, changes: Sequence[Change]
+) -> list[tuple[Change, tuple[Change, Membership | None]]]:
+    """Put beside each change the row it is about, as it was read."""
+    shown = _shown(tx, env, [change.membership for change in changes]) if changes else {}
+    return [(change, (change, shown.get(change.membership))) for change in changes]
+
+
+def skipped(pair: tuple[Change, Membership | None]) -> tuple[Result, str]:
+    """Say of a change that is no longer planned whether it has happened anyway."""
+    if fulfilled(*pair):
+        return Result.ALREADY, "the row is so already"
+    return Result.MOVED, "no longer fits what is there and what is wanted"
+
+
+def settle_unsent(
+    tx: Connection,
+    env: int,
+    run_number: int,
+    plan: str,
+    settled: Sequence[tuple[Change, Outcome]],
+    now: str,
+) -> None:
+    """Put on record changes that were shown but not sent."""
+    many(
+        tx,
+        "UPDATE changes SET result = ?, detail = ? WHERE plan = ? AND number = ?",
+        [(str(o.result), o.detail, plan, c.number) for c, o in settled],
+    )
+    bulk(tx, "audit", AUDIT, [_line(env, run_number, c, o, now) for c, o in settled])
 
 
 def _as_shown(change: Change, row: Membership | None) -> Outcome:

@@ -23,12 +23,17 @@ SAVEABLE = ("LEFT", "OUT_OF_SCOPE", "VANISHED", "USER_DISABLED")
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """The memory of one run. Nothing that is read while judging changes before `close`."""
+    """
+    The memory of one run. Nothing that is read while judging changes before `close`.
+
+    `shown` limits adoptions to these rows, where a plan is applied that lists them.
+    """
 
     tx: Connection
     env: int
     run: int
     now: str
+    shown: frozenset[str] | None = None
 
     def open(self) -> None:
         """Prepare to take notes."""
@@ -40,7 +45,9 @@ class Notebook:
         scratch(self.tx, "next_pendings", "env INTEGER, person TEXT, situation TEXT")
         whole = "profiles TEXT, members TEXT"
         scratch(self.tx, "seen", f"user_id TEXT, code TEXT, subject TEXT, {whole}")
-        scratch(self.tx, "adopting", "user_id TEXT, membership TEXT")
+        if self.shown is not None:
+            scratch(self.tx, "shown", "membership TEXT PRIMARY KEY")
+            bulk(self.tx, "shown", ("membership",), ((row,) for row in self.shown))
 
     def take(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
         """Note what was decided about some cases."""
@@ -82,6 +89,7 @@ class Notebook:
             self._link(subject, row.id, row.profile)
             for subject, decision in decided
             for row in decision.adopted
+            if self.shown is None or row.id in self.shown
         ]
         ended = [
             (link.user, link.membership) for _, decision in decided for link in decision.ended
@@ -90,7 +98,6 @@ class Notebook:
             touch(self.tx, f"links:{self.env}")
         self.end(ended, "its row is gone or no longer wanted")
         upsert(self.tx, "links", LINK, ("env", "user_id", "membership"), adopted)
-        bulk(self.tx, "adopting", ("user_id", "membership"), ((row[1], row[2]) for row in adopted))
 
     def _link(self, subject: Subject, membership: str, profile: str | None) -> Sequence[object]:
         user = subject.case.user.id if subject.case.user else ""

@@ -11,7 +11,7 @@ from syncd.core.identity import guid, login, text
 from syncd.core.model import Profile
 from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow, UserRow
 from syncd.state.database import bulk, one, rows, run, scratch, stream, upsert
-from syncd.state.revisions import touch
+from syncd.state.revisions import recall, remember, touch
 
 __all__ = ["environment", "memberships", "profiles", "resolve_profiles", "team_profiles", "users"]
 
@@ -52,8 +52,15 @@ def environment(tx: Connection, name: str, url: str) -> int:
 # --- reading --------------------------------------------------------------------------------
 
 
-def users(tx: Connection, env: int, target: Target) -> None:
-    """Read the users; rows that are known with their version are not written again."""
+def users(tx: Connection, env: int, target: Target, match: str) -> None:
+    """
+    Read the users; rows that are known with their version are not written again.
+
+    *match* names what is read of a user beside the essential; if it changes, nothing is known.
+    """
+    if recall(tx, f"match:{env}") != match:
+        run(tx, "DELETE FROM users WHERE env = :env", env=env)
+        remember(tx, f"match:{env}", match)
     known = _known(tx, "SELECT id || version AS mark FROM users WHERE env = :env", env)
     pages = target.users(known)
     changed = _write(tx, "users", USER, ("env", "id"), (_users(env, page) for page in pages))

@@ -15,7 +15,7 @@ from syncd.core.ports import Known, ReadFacts, Record
 from syncd.state.database import bulk, one, rows, run, scratch, stream, upsert
 from syncd.state.revisions import touch
 
-__all__ = ["Picture", "Stage", "begin", "known", "merge", "only", "picture", "publish"]
+__all__ = ["Picture", "Stage", "begin", "known", "merge", "only", "picture", "publish", "shown"]
 
 FIELDS = (
     "key",
@@ -118,16 +118,16 @@ class Stage:
         self._combos: dict[str, int] = {}
         self._seen: set[int] = set()
         self._twins: list[Sequence[object]] = []
-        scratch(tx, "twins", ", ".join(f"{name} TEXT" for name in ("key", *RUNGS.split(", "))))
+        scratch(tx, f"twins_{source}", ", ".join(f"{name} TEXT" for name in ("key", *RUNGS.split(", "))))
         whole = "source INTEGER, enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
         texts = "key TEXT, object_id TEXT, employee_id TEXT, user_name TEXT, mail TEXT, problem TEXT"
-        scratch(tx, "incoming", f"{texts}, mark BLOB, {whole}, doubled INTEGER DEFAULT 0")
+        scratch(tx, f"incoming_{source}", f"{texts}, mark BLOB, {whole}, doubled INTEGER DEFAULT 0")
 
     def take(self, pages: Iterable[Sequence[Record]]) -> None:
         """Set all pages aside. A key that comes a second time is kept as a twin."""
         for page in pages:
-            bulk(self.tx, "incoming", FIELDS, self._rows(page))
-        bulk(self.tx, "twins", ("key", *RUNGS.split(", ")), self._twins)
+            bulk(self.tx, f"incoming_{self.source}", FIELDS, self._rows(page))
+        bulk(self.tx, f"twins_{self.source}", ("key", *RUNGS.split(", ")), self._twins)
 
     def _rows(self, page: Sequence[Record]) -> list[Sequence[object]]:
         source, seen, combos, extend = self.source, self._seen, self._combos, self._extend
@@ -166,29 +166,29 @@ def combo_id(tx: Connection, attributes: str) -> int:
 
 
 def publish(
-    tx: Connection, source: Picture, shape: str, facts: ReadFacts, *, certified: bool
+    tx: Connection, source: Picture, shape: str, facts: ReadFacts, *, rows: int, certified: bool
 ) -> None:
     """
     Make what was staged the picture of the source, or lay it over the picture.
 
     A certified read replaces the picture. Any other read only adds to it: nobody leaves
-    by not being shown, and a key that was doubled stays so.
+    by not being shown, and a key that was doubled stays so. *rows* is the next baseline.
     """
     if not facts.unchanged and facts.usable:
         values = {"source": source.id}
         if source.shape != shape:
             # Marks of another shape say nothing: whoever is not shown again is unseen.
             run(tx, "UPDATE records SET mark = NULL WHERE source = :source", **values)
-        _find_doubles(tx, values, facts)
-        _lay_over(tx, values, certified=certified)
+        _find_doubles(tx, source.id, facts)
+        _lay_over(tx, source.id, certified=certified)
         if certified:
-            _drop_unseen(tx, values)
+            _drop_unseen(tx, source.id)
     if certified:
         run(
             tx,
             "UPDATE sources SET shape = :shape, content = :content, certified_rows = :rows, "
             "failed_by = NULL WHERE id = :id",
-            shape=shape, content=facts.content, rows=facts.rows, id=source.id,
+            shape=shape, content=facts.content, rows=rows, id=source.id,
         )  # fmt: skip
         return
     # What was laid over may mix two shapes: only a certified read makes rows known again.
@@ -200,68 +200,93 @@ def publish(
     )  # fmt: skip
 
 
-def _find_doubles(tx: Connection, values: dict[str, Any], facts: ReadFacts) -> None:
+def _find_doubles(tx: Connection, source: int, facts: ReadFacts) -> None:
     """Mark the keys that this read showed twice, also where one of the rows was known."""
+    incoming, twins = f"incoming_{source}", f"twins_{source}"
     scratch(tx, "unseen", "mark BLOB PRIMARY KEY")
     bulk(tx, "unseen", ("mark",), ((mark,) for mark in facts.gone))
     scratch(tx, "doubled", "key TEXT PRIMARY KEY")
-    run(tx, "INSERT INTO doubled SELECT DISTINCT key FROM twins")
+    run(tx, f"INSERT INTO doubled SELECT DISTINCT key FROM {twins}")
     run(
         tx,
-        "INSERT INTO doubled SELECT i.key FROM incoming i "
+        f"INSERT INTO doubled SELECT i.key FROM {incoming} i "
         "JOIN records r ON r.key = i.key AND r.source = :source "
         "WHERE r.mark IS NOT NULL AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.mark = r.mark) "
         "AND NOT EXISTS (SELECT 1 FROM doubled d WHERE d.key = i.key)",
-        **values,
+        source=source,
     )
     if not one(tx, "SELECT 1 FROM doubled LIMIT 1"):
         return
     run(
         tx,
-        f"INSERT INTO twins (key, {RUNGS}) SELECT r.key, r.object_id, r.employee_id, r.user_name, "
+        f"INSERT INTO {twins} (key, {RUNGS}) SELECT r.key, r.object_id, r.employee_id, r.user_name, "
         "r.mail FROM records r JOIN doubled d ON d.key = r.key WHERE r.source = :source "
         "AND r.mark IS NOT NULL AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.mark = r.mark)",
-        **values,
+        source=source,
     )
-    run(tx, "UPDATE incoming SET doubled = 1, mark = NULL WHERE key IN (SELECT key FROM doubled)")
+    run(
+        tx,
+        f"UPDATE {incoming} SET doubled = 1, mark = NULL WHERE key IN (SELECT key FROM doubled)",
+    )
 
 
-def _lay_over(tx: Connection, values: dict[str, Any], *, certified: bool) -> None:
+def _lay_over(tx: Connection, source: int, *, certified: bool) -> None:
     """Write the staged records over those that are there, and note who changed."""
+    incoming, twins = f"incoming_{source}", f"twins_{source}"
     if certified:
-        run(tx, "DELETE FROM doubles WHERE source = :source", **values)
+        run(tx, "DELETE FROM doubles WHERE source = :source", source=source)
     else:
         run(
             tx,
-            "UPDATE incoming SET doubled = 1, mark = NULL WHERE doubled = 0 AND key IN "
+            f"UPDATE {incoming} SET doubled = 1, mark = NULL WHERE doubled = 0 AND key IN "
             "(SELECT key FROM records WHERE source = :source AND doubled = 1)",
-            **values,
+            source=source,
         )
     run(
         tx,
-        f"INSERT INTO doubles (source, key, {RUNGS}) SELECT :source, key, {RUNGS} FROM twins "
-        f"UNION SELECT :source, key, {RUNGS} FROM incoming WHERE doubled = 1",
-        **values,
+        f"INSERT INTO doubles (source, key, {RUNGS}) SELECT :source, key, {RUNGS} FROM {twins} "
+        f"UNION SELECT :source, key, {RUNGS} FROM {incoming} WHERE doubled = 1",
+        source=source,
     )
     if one(tx, "SELECT 1 FROM people LIMIT 1"):
-        run(tx, "INSERT INTO dirty SELECT key FROM incoming WHERE true ON CONFLICT DO NOTHING")
+        sql = f"INSERT INTO dirty SELECT key FROM {incoming} WHERE true ON CONFLICT DO NOTHING"
+        run(tx, sql)
     columns = ", ".join((*FIELDS, "doubled"))
     taken = ", ".join(f"{name} = excluded.{name}" for name in (*FIELDS[2:], "doubled"))
     run(
         tx,
-        f"INSERT INTO records ({columns}) SELECT {columns} FROM incoming WHERE true ORDER BY key "
+        f"INSERT INTO records ({columns}) SELECT {columns} FROM {incoming} WHERE true ORDER BY key "
         f"ON CONFLICT (key, source) DO UPDATE SET {taken}",
     )
 
 
-def _drop_unseen(tx: Connection, values: dict[str, Any]) -> None:
+def _drop_unseen(tx: Connection, source: int) -> None:
     """Take out of the picture whoever the read did not show."""
     gone = (
         "FROM records WHERE source = :source AND (mark IS NULL OR mark IN (SELECT mark FROM unseen)) "
-        "AND key NOT IN (SELECT key FROM incoming)"
+        f"AND key NOT IN (SELECT key FROM incoming_{source})"
     )
-    run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", **values)
-    run(tx, f"DELETE {gone}", **values)
+    run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", source=source)
+    run(tx, f"DELETE {gone}", source=source)
+
+
+def shown(tx: Connection, source: Picture, facts: ReadFacts, keys: Sequence[str]) -> set[str]:
+    """Return which of these keys the read that was staged has shown."""
+    found = set()
+    for key in keys:
+        values = {"key": key, "source": source.id}
+        if not facts.unchanged and facts.usable:
+            sql = f"SELECT 1 FROM incoming_{source.id} WHERE key = :key"
+            if one(tx, sql, key=key):
+                found.add(key)
+                continue
+        sql = "SELECT mark FROM records WHERE key = :key AND source = :source"
+        mark = one(tx, sql, **values)
+        if facts.unchanged and one(tx, sql.replace("mark", "1", 1), **values):
+            found.add(key)
+        elif facts.usable and mark is not None and bytes(mark) not in facts.gone:
+            found.add(key)
+    return found
 
 
 # --- merging ------------------------------------------------------------------------------

@@ -23,21 +23,27 @@ from syncd.state.database import bulk, rows, run, scratch, stream
 
 __all__ = [
     "Head",
+    "Spool",
     "adoptions",
     "base",
     "change",
     "counts",
     "digest",
     "export",
+    "give_up",
     "head",
     "hold",
     "item",
     "items",
     "name_creates",
+    "reconsider",
     "restore",
+    "restrict",
     "save",
     "spool",
+    "tally",
     "waiting",
+    "withheld",
 ]
 
 CHANGE = (
@@ -66,6 +72,7 @@ class Head:
 
     id: str
     env: int
+    run: int | None
     created: str
     expires: str
     config: str
@@ -76,7 +83,7 @@ class Head:
 class Spool:
     """Writes the changes and remarks of one plan, in canonical order."""
 
-    def __init__(self, tx: Connection, plan: str, context: Context) -> None:
+    def __init__(self, tx: Connection, plan: str, context: Context | None) -> None:
         self.tx, self.plan, self.context = tx, plan, context
         self.number = 0
         self._places: dict[str, int] = defaultdict(int)
@@ -102,7 +109,8 @@ class Spool:
         title = None
         if step.action is Action.CREATE and user:
             who = user.full_name or user.user_name or user.id
-            title = f"{who} | {self.context.profile_name(step.after)}"[:NAME_LENGTH]
+            profile = self.context.profile_name(step.after) if self.context else step.after
+            title = f"{who} | {profile}"[:NAME_LENGTH]
         return (
             self.plan,
             self.number,
@@ -221,6 +229,93 @@ def hold(tx: Connection, plan: str, verdict: Verdict) -> None:
     )
 
 
+def withheld(tx: Connection, plan: str) -> Iterator[dict[str, Any]]:
+    """Give the removals and moves that a gate holds, as pending."""
+    for row in stream(
+        tx,
+        "SELECT person, user_id, membership, situation FROM changes WHERE plan = :plan "
+        "AND held IS NOT NULL AND action IN ('remove', 'deactivate', 'move') ORDER BY number",
+        plan=plan,
+    ):
+        yield {
+            "person": row.person,
+            "user": row.user_id,
+            "membership": row.membership,
+            "situation": row.situation,
+            "reason": "gate",
+            "due": None,
+        }
+
+
+SAME = (
+    "o.action = c.action AND o.membership = c.membership "
+    "AND o.user_id IS NOT DISTINCT FROM c.user_id AND o.before IS NOT DISTINCT FROM c.before "
+    "AND o.after IS NOT DISTINCT FROM c.after AND o.version IS NOT DISTINCT FROM c.version"
+)
+"""Two changes do the same to the same row in the same state."""
+
+
+def restrict(tx: Connection, plan: str, shown: str) -> None:
+    """Drop from a fresh plan what the plan that was shown did not have."""
+    run(
+        tx,
+        "DELETE FROM changes WHERE plan = :plan AND number NOT IN (SELECT c.number FROM changes c "
+        f"JOIN changes o ON {SAME} WHERE c.plan = :plan AND o.plan = :shown)",
+        plan=plan,
+        shown=shown,
+    )
+
+
+def reconsider(tx: Connection, shown: str, fresh: str) -> list[Change]:
+    """
+    Carry over from a fresh plan what may still be done of the plan that was shown.
+
+    Returns the changes that are no longer planned; drops the fresh plan.
+    """
+    run(tx, "UPDATE changes SET result = NULL, detail = NULL, held = NULL WHERE plan = :plan", plan=shown)
+    run(
+        tx,
+        "UPDATE changes SET held = 'gate' WHERE plan = :shown AND number IN (SELECT c.number "
+        f"FROM changes c JOIN changes o ON {SAME} "
+        "WHERE c.plan = :shown AND o.plan = :fresh AND o.held IS NOT NULL)",
+        shown=shown,
+        fresh=fresh,
+    )
+    lost = rows(
+        tx,
+        "SELECT c.* FROM changes c WHERE c.plan = :shown AND NOT EXISTS "
+        f"(SELECT 1 FROM changes o WHERE o.plan = :fresh AND {SAME}) ORDER BY c.number",
+        shown=shown,
+        fresh=fresh,
+    )
+    for table in ("changes", "items"):
+        run(tx, f"DELETE FROM {table} WHERE plan = :plan", plan=fresh)
+    run(tx, "DELETE FROM plans WHERE id = :plan", plan=fresh)
+    return [change(row) for row in lost]
+
+
+def tally(tx: Connection, plan: str) -> dict[str, int]:
+    """Count the changes of a plan by what became of them; those that never left are held."""
+    found = rows(
+        tx,
+        "SELECT CASE WHEN held IS NOT NULL THEN 'held' ELSE COALESCE(result, 'failed') END AS result, "
+        "count(*) AS number FROM changes WHERE plan = :plan GROUP BY 1",
+        plan=plan,
+    )
+    return {row.result: row.number for row in found}
+
+
+def give_up(tx: Connection, plan: str, detail: str) -> None:
+    """Note of every change that was not sent that it was not."""
+    run(
+        tx,
+        "UPDATE changes SET result = 'failed', detail = :detail "
+        "WHERE plan = :plan AND held IS NULL AND result IS NULL",
+        plan=plan,
+        detail=detail,
+    )
+
+
 # --- whole plans ------------------------------------------------------------------------------
 
 
@@ -228,9 +323,9 @@ def save(tx: Connection, plan: Head) -> None:
     """Save the head of a plan; its changes and remarks are there already."""
     run(
         tx,
-        "INSERT INTO plans (id, env, created, expires, config, digest, document) "
-        "VALUES (:id, :env, :created, :expires, :config, :digest, :document)",
-        id=plan.id, env=plan.env, created=plan.created, expires=plan.expires,
+        "INSERT INTO plans (id, env, run, created, expires, config, digest, document) "
+        "VALUES (:id, :env, :run, :created, :expires, :config, :digest, :document)",
+        id=plan.id, env=plan.env, run=plan.run, created=plan.created, expires=plan.expires,
         config=plan.config, digest=plan.digest, document=plan.document,
     )  # fmt: skip
 
@@ -239,7 +334,7 @@ def head(tx: Connection, plan: str) -> Head | None:
     """Find a plan by its id, or by an unambiguous beginning of it."""
     found = rows(
         tx,
-        "SELECT id, env, created, expires, config, digest, document FROM plans "
+        "SELECT id, env, run, created, expires, config, digest, document FROM plans "
         "WHERE id = :plan OR substr(id, 1, :length) = :plan",
         plan=plan, length=len(plan),
     )  # fmt: skip

@@ -337,6 +337,7 @@ plans = _table(
     "plans",
     _key("id"),
     Column("env", Integer, nullable=False),
+    Column("run", Integer),
     Column("created", Text, nullable=False),
     Column("expires", Text, nullable=False),
     Column("config", Text, nullable=False),

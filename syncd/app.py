@@ -1,0 +1,169 @@
+"""The composition root: from a configuration to everything wired. The only module that knows all parts."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from syncd.config import Config, load
+from syncd.config.models import ClientSecret
+from syncd.connectors.auth import open_auth
+from syncd.connectors.dataverse import DataverseTarget, open_target
+from syncd.connectors.sources.files import CsvSource, JsonlSource
+from syncd.core.errors import ConfigError, UsageError
+from syncd.engine.parts import Clock, Environment, Progress, Ranked, Silent, Stop, utc_now
+from syncd.engine.reconciler import Reconciler
+from syncd.state.database import Database
+from syncd.state.upgrade import ensure
+
+__all__ = ["App", "build", "clock_of"]
+
+
+@dataclass(slots=True)
+class App:
+    """Everything a command needs. Nothing is opened before it is asked for."""
+
+    config: Config
+    clock: Clock
+    stop: Stop = field(default_factory=Stop)
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database]:
+        """Open the state database with the schema that this program knows."""
+        database = Database(self.config.state.url.get_secret_value())
+        try:
+            ensure(database, allowed=self.config.state.upgrade)
+            yield database
+        finally:
+            database.close()
+
+    def names(self, only: str | None) -> list[str]:
+        """Return the environments a command is for. Raises UsageError for one that is not there."""
+        names = list(self.config.environments)
+        if only is None:
+            return names
+        if only not in names:
+            raise UsageError(
+                f"--environment {only}: there is no such environment; there are {', '.join(names)}"
+            )
+        return [only]
+
+    def environment(self, name: str) -> Environment:
+        """Return an environment as the engine sees it."""
+        config = self.config
+        wanted = [rule.name for rule in config.rules(name)]
+        rules = [
+            rule.model_dump(mode="json") for rule in config.settings.rules if rule.name in wanted
+        ]
+        text = json.dumps(rules, sort_keys=True)
+        return Environment(
+            name=name,
+            url=config.environments[name].url,
+            policy=config.policy(name),
+            rules=config.rules(name),
+            rules_digest=hashlib.sha256(text.encode()).hexdigest(),
+            config_digest=config.digest,
+        )
+
+    def sources(self) -> list[Ranked]:
+        """Return the sources in the order of the configuration."""
+        found: list[Ranked] = []
+        for each in self.config.sources:
+            mapping = each.mapping()
+            source: CsvSource | JsonlSource
+            if each.type == "csv":
+                source = CsvSource(each.name, each.path, mapping, each.encoding, each.delimiter)
+            else:
+                source = JsonlSource(each.name, each.path, mapping, each.encoding)
+            found.append(Ranked(source, each.rank))
+        return found
+
+    def target(self, name: str) -> DataverseTarget:
+        """Return the target of an environment; close it when done."""
+        environment = self.config.environments[name]
+        http, auth = environment.http, environment.auth
+        ca_file = None if http.ca_file is None else str(http.ca_file)
+        proxy = None if http.proxy is None else http.proxy.get_secret_value()
+        timeout = http.timeout.total_seconds()
+        if isinstance(auth, ClientSecret):
+            signer = open_auth(
+                environment.url,
+                method=auth.method,
+                tenant_id=auth.tenant_id,
+                client_id=auth.client_id,
+                client_secret=auth.client_secret.get_secret_value(),
+                **({"authority": auth.authority} if auth.authority else {}),
+                timeout=timeout,
+                ca_file=ca_file,
+                proxy=proxy,
+            )
+        else:
+            signer = open_auth(environment.url, method=auth.method)
+        return open_target(
+            url=environment.url,
+            auth=signer,
+            batch_size=http.batch_size,
+            lanes=http.lanes,
+            page_size=http.page_size,
+            timeout=timeout,
+            ca_file=ca_file,
+            proxy=proxy,
+            match=self.config.policy(name).match,
+            stop=self.stop,
+        )
+
+    @contextlib.contextmanager
+    def reconciler(
+        self, database: Database, name: str, progress: Progress | None = None
+    ) -> Iterator[Reconciler]:
+        """Give what keeps one environment in step."""
+        with self.target(name) as target:
+            yield Reconciler(
+                database=database,
+                environment=self.environment(name),
+                sources=self.sources(),
+                target=target,
+                clock=self.clock,
+                stop=self.stop,
+                progress=progress or Silent(),
+                keep=self.config.state.keep_days.model_dump(),
+            )
+
+
+def build(path: Path, environ: Mapping[str, str], stop: Stop | None = None) -> App:
+    """Load a configuration and wire what it describes. Raises ConfigError."""
+    config = load(path, environ)
+    return App(config, clock_of(config, environ), stop or Stop())
+
+
+def clock_of(config: Config, environ: Mapping[str, str]) -> Callable[[], datetime]:
+    """
+    Return the program's clock; SYNCD_NOW fixes it, where only sandboxes could be hurt.
+
+    Raises ConfigError for a moment that cannot be read, or if an environment signs in.
+    """
+    fixed = environ.get("SYNCD_NOW")
+    if not fixed:
+        return utc_now
+    signing = [name for name, each in config.environments.items() if each.auth.method != "none"]
+    if signing:
+        raise ConfigError(
+            [
+                f"SYNCD_NOW: the clock may only be fixed where every auth.method is none, but "
+                f"{', '.join(signing)} signs in; unset SYNCD_NOW"
+            ]
+        )
+    try:
+        moment = datetime.fromisoformat(fixed)
+    except ValueError as error:
+        sentence = f"SYNCD_NOW: {fixed!r} is not a moment like 2026-03-01T08:00:00Z"
+        raise ConfigError([sentence]) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    moment = moment.astimezone(UTC)
+    return lambda: moment

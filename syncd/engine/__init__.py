@@ -1,0 +1,1 @@
+"""The order of things. Knows ports and state, no connector."""

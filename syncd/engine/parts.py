@@ -1,0 +1,141 @@
+"""What a run is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum
+from threading import Event
+from typing import Protocol
+from uuid import UUID
+
+from syncd.core.certificate import Certificate
+from syncd.core.gates import Gate
+from syncd.core.ids import environment_space
+from syncd.core.plan import Fault, Result
+from syncd.core.ports import Source
+from syncd.core.rules import Rule
+from syncd.core.settings import Policy
+
+__all__ = ["Clock", "Environment", "ExitCode", "Progress", "Ranked", "RunReport", "Silent", "Stop"]
+
+Clock = Callable[[], datetime]
+"""Tells the time, in UTC."""
+
+
+class ExitCode(IntEnum):
+    """How a command ended (behaviour.md section 9)."""
+
+    DONE = 0
+    FAILED = 2
+    GATE = 3
+    NOT_BELIEVED = 4
+    TARGET = 5
+    LEASE = 6
+    CONFIGURATION = 64
+    INTERNAL = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment as a run sees it. `rules_digest` changes whenever an answer might."""
+
+    name: str
+    url: str
+    policy: Policy
+    rules: Sequence[Rule]
+    rules_digest: str
+    config_digest: str
+
+    @property
+    def space(self) -> UUID:
+        """The namespace of the ids of its rows."""
+        return environment_space(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A source and its rank; `attributes` are the names that it maps."""
+
+    source: Source
+    rank: int
+
+
+class Progress(Protocol):
+    """Is told how far a run has come."""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """Begin a phase; *total* if it is known how much there is to do."""
+        ...
+
+    def advance(self, number: int) -> None:
+        """Note that so much more is done."""
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """Say nothing."""
+
+    def advance(self, number: int) -> None:
+        """Say nothing."""
+
+
+Stop = Event
+"""Set when somebody asks the process to stop."""
+
+
+def utc_now() -> datetime:
+    """Tell the real time."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class RunReport:
+    """
+    What a run did. `plan` names the saved plan, None where nothing was saved.
+
+    `outcomes` counts the planned changes by result, and is None where nothing was to be
+    applied. `faults` are the kinds of failures met; `problem` is the sentence of what
+    stopped the run, if something did.
+    """
+
+    environment: str
+    command: str
+    run: int | None = None
+    plan: str | None = None
+    planned: int = 0
+    situations: dict[str, int] = field(default_factory=dict)
+    gates: tuple[Gate, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    outcomes: dict[Result, int] | None = None
+    faults: set[Fault] = field(default_factory=set)
+    problem: str | None = None
+    stopped: bool = False
+    recovered: int = 0
+    seconds: float = 0.0
+
+    @property
+    def certified(self) -> bool:
+        """Whether every source was believed."""
+        return all(certificate.certified for certificate in self.certificates)
+
+    @property
+    def tripped(self) -> bool:
+        """Whether a gate stopped something."""
+        return any(gate.tripped for gate in self.gates)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The gravest that applies."""
+        if self.faults & {Fault.RIGHTS, Fault.THROTTLED, Fault.CONFIGURATION} or self.problem:
+            return ExitCode.TARGET
+        if not self.certified:
+            return ExitCode.NOT_BELIEVED
+        if self.tripped:
+            return ExitCode.GATE
+        failed = (self.outcomes or {}).get(Result.FAILED, 0)
+        return ExitCode.FAILED if failed else ExitCode.DONE

@@ -1,0 +1,276 @@
+"""Correlate, ask the rules, decide about every case, and write the plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.core import gates
+from syncd.core.case import Context, Decision
+from syncd.core.certificate import Certificate
+from syncd.core.decide import decide
+from syncd.core.gates import Gate, Verdict
+from syncd.core.mapping import decode_attributes
+from syncd.core.model import Situation, iso
+from syncd.core.rules import Answer, judge
+from syncd.engine.parts import Environment, Progress
+from syncd.state import answers, cases, decisions, diff, observed, plans, standing
+from syncd.state.answers import References
+from syncd.state.cases import Subject
+from syncd.state.database import Tx
+from syncd.state.memory import Notebook
+from syncd.state.plans import Head, Spool
+
+__all__ = ["Planned", "make_plan"]
+
+SCHEMA = "syncd.plan/1"
+VALID = timedelta(days=1)
+"""How long a saved plan may be applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan as it was saved, and what the gates said."""
+
+    id: str
+    situations: dict[str, int]
+    gates: tuple[Gate, ...]
+    planned: int
+    used_passes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    What a plan is made of: for whom, when, under which number, from which certificates.
+
+    `restrict_to` names a saved plan beyond which nothing may be done, `shown` the rows
+    whose adoption it lists. With `everybody` no case is left to statements.
+    """
+
+    environment: Environment
+    env: int
+    now: datetime
+    run: int
+    plan: str
+    certificates: Sequence[Certificate]
+    shown: frozenset[str] | None = None
+    restrict_to: str | None = None
+    everybody: bool = False
+
+    @property
+    def certified(self) -> bool:
+        """Whether every source was believed."""
+        return all(certificate.certified for certificate in self.certificates)
+
+
+def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
+    """Decide about everybody and save the plan, with all that the run must remember."""
+    progress.phase("comparing")
+    references = _ask_rules(tx, order)
+    profiles = observed.resolve_profiles(tx, order.env)
+    context = Context(
+        policy=order.environment.policy,
+        now=order.now,
+        certified=order.certified,
+        managed=references.managed,
+        unresolved=frozenset().union(*references.unresolved.values()),
+        profiles=profiles,
+    )
+    base = plans.base(tx, order.env)
+    standing.correlate(
+        tx, order.env, context.policy, context.today, certified=order.certified
+    )
+    notebook = Notebook(tx, order.env, order.run, iso(order.now), order.shown)
+    spool = plans.spool(tx, order.plan, context)
+    situations = _decide(tx, order, context, notebook, spool, progress)
+    _remark_profiles(spool, references)
+    plans.name_creates(tx, order.plan, order.env, order.environment.space)
+    if order.restrict_to is not None:
+        plans.restrict(tx, order.plan, order.restrict_to)
+    passes = decisions.passes(tx, order.env, iso(order.now), profiles)
+    verdict = gates.check(plans.counts(tx, order.plan), base, context.policy, passes)
+    plans.hold(tx, order.plan, verdict)
+    spool.remark("pending", list(plans.withheld(tx, order.plan)))
+    notebook.close(order.plan)
+    return _save(tx, order, context, situations, verdict)
+
+
+def _ask_rules(tx: Tx, order: Order) -> References:
+    """Let the rules answer for every new set of attributes; find out what their profiles are."""
+    environment, today = order.environment, order.now.date()
+    rules = environment.rules
+    digest = environment.rules_digest
+    if any(rule.reads_today for rule in rules):
+        digest = f"{digest}@{today}"
+
+    def answer(attributes: str) -> Answer:
+        return judge(decode_attributes(attributes), today, rules)
+
+    answers.ask(tx, order.env, digest, answer)
+    named = [rule.profile for rule in rules if rule.profile is not None]
+    return answers.resolve(tx, order.env, named, observed.resolve_profiles(tx, order.env))
+
+
+def _decide(
+    tx: Tx, order: Order, context: Context, notebook: Notebook, spool: Spool, progress: Progress
+) -> Counter[str]:
+    """Decide about every case, and count everybody: those who were left behind, too."""
+    counts: Counter[str] = Counter()
+    notebook.open()
+    adopted = 0
+    if not order.everybody:
+        limited = order.shown is not None
+        adopted = diff.adopt(tx, order.env, order.run, notebook.now, context.today, shown=limited)
+    number = diff.attend(tx, order.env, context.today, everybody=order.everybody)
+    progress.phase("deciding", number)
+    for chunk in cases.cases(tx, order.env, context):
+        decided = [(subject, decide(subject.case, context)) for subject in chunk]
+        counts.update(d.situation for subject, d in decided if subject.kind != "note")
+        notebook.take(decided)
+        spool.changes(decided)
+        _remark(spool, decided, context)
+        progress.advance(len(chunk))
+    counts.update(diff.settled(tx, order.env, context.today))
+    # Whoever a statement adopted is as wanted by now, but was found.
+    counts[Situation.CONFIRMED] -= adopted
+    counts[Situation.FOUND] += adopted
+    return counts
+
+
+def _remark(
+    spool: Spool, decided: Sequence[tuple[Subject, Decision]], context: Context
+) -> None:
+    spool.remark("pending", (body for s, d in decided for body in _pending(s, d)))
+    spool.remark("reports", (body for s, d in decided for body in _reports(s, d)))
+    spool.remark(
+        "saved",
+        (
+            {"person": s.case.person, "situation": d.saved}
+            for s, d in decided
+            if d.saved is not None
+        ),
+    )
+    spool.remark("conflicts", (body for _, d in decided for body in _conflicts(d, context)))
+
+
+def _pending(subject: Subject, decision: Decision) -> Iterable[dict[str, Any]]:
+    for pending in decision.pending:
+        yield {
+            "person": subject.case.person,
+            "user": subject.case.user.id if subject.case.user else None,
+            "membership": pending.membership,
+            "situation": decision.situation,
+            "reason": pending.reason,
+            "due": pending.due.isoformat() if pending.due else None,
+        }
+
+
+def _reports(subject: Subject, decision: Decision) -> Iterable[dict[str, Any]]:
+    user = subject.case.user
+    if subject.kind == "note":
+        return
+    for report in decision.reports:
+        body = {
+            "situation": report.situation,
+            "person": subject.case.person,
+            "user": user.id if user else None,
+            "user_name": user.user_name if user else None,
+            "detail": report.detail,
+        }
+        if subject.case.husk:
+            body["membership"] = subject.case.husk.id
+        yield body
+
+
+def _conflicts(decision: Decision, context: Context) -> Iterable[dict[str, Any]]:
+    for conflict in decision.conflicts:
+        yield {
+            "code": conflict.code,
+            "user": conflict.user,
+            "profiles": sorted(context.profile_name(p) for p in conflict.profiles),
+            "open": conflict.open,
+        }
+
+
+def _remark_profiles(spool: Spool, references: References) -> None:
+    """Say once for each profile without a single published answer what is wrong with it."""
+    spool.remark(
+        "reports",
+        (
+            {
+                "situation": Situation.UNRESOLVED_PROFILE,
+                "person": None,
+                "user": None,
+                "user_name": None,
+                "profile": reference,
+                "detail": why,
+            }
+            for reference, why in sorted(references.why.items())
+        ),
+    )
+
+
+def _save(
+    tx: Tx, order: Order, context: Context, counts: Counter[str], verdict: Verdict
+) -> Planned:
+    now = iso(order.now)
+    digest = plans.digest(tx, order.plan, order.env, order.run)
+    situations = {str(name): counts[name] for name in sorted(counts) if counts[name]}
+    shown = tuple(_shown(gate, context) for gate in verdict.gates)
+    document = {
+        "schema": SCHEMA,
+        "plan": order.plan,
+        "environment": order.environment.name,
+        "created_at": now,
+        "digest": digest,
+        "situations": situations,
+        "gates": [
+            {
+                "gate": gate.gate,
+                "scope": gate.scope,
+                "count": gate.count,
+                "allowed": gate.allowed,
+                "tripped": gate.tripped,
+            }
+            for gate in shown
+        ],
+        "certificates": [
+            {
+                "source": certificate.source,
+                "certified": certificate.certified,
+                "rows": certificate.rows,
+                "findings": list(certificate.findings),
+            }
+            for certificate in order.certificates
+        ],
+        "profiles": {profile.id: profile.name for profile in context.profiles.values()},
+    }
+    plans.save(
+        tx,
+        Head(
+            id=order.plan,
+            env=order.env,
+            run=order.run or None,
+            created=now,
+            expires=iso(order.now + VALID),
+            config=order.environment.config_digest,
+            digest=digest,
+            document=json.dumps(document, ensure_ascii=False),
+        ),
+    )
+    used = () if verdict.tripped else tuple(int(g.passed) for g in verdict.gates if g.passed)
+    planned = sum(number for *_, number in plans.counts(tx, order.plan))
+    return Planned(order.plan, situations, shown, planned, used)
+
+
+def _shown(gate: Gate, context: Context) -> Gate:
+    """Name a gate's scope by the profile's name."""
+    if gate.scope == gates.RUN:
+        return gate
+    name = context.profile_name(gate.scope.removeprefix("profile:"))
+    return Gate(gate.gate, f"profile:{name}", gate.count, gate.allowed, gate.tripped, gate.passed)

@@ -1,0 +1,86 @@
+"""Runs: when, with what result; and how long all of it is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from syncd.core.certificate import Certificate
+from syncd.core.model import iso
+from syncd.state.database import bulk, one, rows, run
+
+__all__ = ["begin_run", "certify_run", "end_run", "purge"]
+
+
+def begin_run(tx: Connection, env: int, command: str, now: str) -> int:
+    """Note that a run begins, and return its number."""
+    run(
+        tx,
+        "INSERT INTO runs (env, command, started) VALUES (:env, :command, :now)",
+        env=env, command=command, now=now,
+    )  # fmt: skip
+    return int(one(tx, "SELECT max(id) FROM runs WHERE env = :env", env=env))
+
+
+def end_run(
+    tx: Connection, number: int, now: str, plan: str | None, code: int, document: Mapping[str, Any]
+) -> None:
+    """Note how a run ended."""
+    run(
+        tx,
+        "UPDATE runs SET finished = :now, plan = :plan, exit_code = :code, document = :document "
+        "WHERE id = :id",
+        now=now, plan=plan, code=code, document=json.dumps(document, ensure_ascii=False), id=number,
+    )  # fmt: skip
+
+
+def certify_run(tx: Connection, number: int, certificates: list[Certificate]) -> None:
+    """Keep the certificates of a run."""
+    bulk(
+        tx,
+        "certificates",
+        ("run", "source", "certified", "rows", "findings"),
+        (
+            (number, c.source, int(c.certified), c.rows, json.dumps(c.findings, ensure_ascii=False))
+            for c in certificates
+        ),
+    )
+
+
+def purge(tx: Connection, now: datetime, keep: Mapping[str, int]) -> None:
+    """Delete what is older than the configuration keeps, in days; never what is unsettled."""
+    plans = iso(now - timedelta(days=keep["plans"]))
+    runs = iso(now - timedelta(days=keep["runs"]))
+    audit = iso(now - timedelta(days=keep["audit"]))
+    unsettled = "(SELECT plan FROM journal WHERE settled IS NULL)"
+    old = [
+        row.id
+        for row in rows(
+            tx,
+            f"SELECT id FROM plans WHERE created < :then AND id NOT IN {unsettled}",
+            then=plans,
+        )
+    ]
+    for plan in old:
+        for table in ("changes", "items"):
+            run(tx, f"DELETE FROM {table} WHERE plan = :plan", plan=plan)
+        run(tx, "DELETE FROM plans WHERE id = :plan", plan=plan)
+    run(tx, "DELETE FROM journal WHERE settled < :then", then=runs)
+    run(
+        tx,
+        "DELETE FROM certificates WHERE run IN (SELECT id FROM runs WHERE finished < :then)",
+        then=runs,
+    )
+    # Numbers are stamped on rows and named by links: the last one stays, so that none comes again.
+    run(
+        tx,
+        "DELETE FROM runs WHERE finished < :then AND id < (SELECT max(id) FROM runs)",
+        then=runs,
+    )
+    run(tx, "DELETE FROM audit WHERE at < :then", then=audit)
+    run(tx, "DELETE FROM flags WHERE at < :then", then=runs)
+    run(tx, "DELETE FROM losses WHERE at < :then", then=runs)
