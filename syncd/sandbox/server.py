@@ -121,11 +121,11 @@ def _protocol(connections: Connections) -> type[H11Protocol]:
 
     class Noted(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-            connections[transport.get_extra_info("peername")[:2]] = transport
             super().connection_made(transport)
+            connections[self.client] = transport
 
         def connection_lost(self, exc: Exception | None) -> None:
-            connections.pop(self.transport.get_extra_info("peername")[:2], None)
+            connections.pop(self.client, None)
             super().connection_lost(exc)
 
     return Noted
@@ -139,7 +139,7 @@ def _application(
         body = await request.body()
         answer = sandbox.answer(
             request.method,
-            request.url.path,
+            scope["path"],
             scope["query_string"].decode("latin-1"),
             dict(request.headers),
             body,
