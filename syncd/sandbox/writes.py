@@ -90,7 +90,6 @@ def delete(store: Store, rows: Rows, key: str, stamp: Stamp) -> None:
             values[at] = None
             _stamp(children.table, values, stamp, store.next_version(), created=False)
             store.put(children, child, tuple(values))
-    store.next_version()
     store.drop(rows, key)
 
 

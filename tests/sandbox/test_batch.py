@@ -153,6 +153,7 @@ WHOLE = envelope(GOOD)
         WHOLE.replace(b"If-Match: *", b"If-Match *"),
         WHOLE.replace(b"If-Match: *\r\n", b"If-Match: *\n"),
         WHOLE.replace(b'"}\r\n--', b'"}--'),
+        envelope(GOOD, GOOD).replace(b'"}\r\n--', b'"}--', 1),
         WHOLE.replace(b"/api/data/v9.2/", b""),
         WHOLE.replace(b"binary\r\n\r\n", b"binary\r\n"),
         envelope(BAD.replace(b" HTTP/1.1\r\n\r\n\r\n", b" HTTP/1.1\r\n")),

@@ -266,6 +266,32 @@ def test_an_order_holds_across_pages(order: str) -> None:
     assert whole == sorted(whole, key=rank)
 
 
+def test_a_reader_sees_what_was_written_since() -> None:
+    """Pages and orders that were read before are not shown again."""
+    door = users(3)
+    queries = (
+        "systemusers?$select=domainname",
+        "systemusers?$orderby=domainname&$select=domainname",
+    )
+    before = [names(door.get(query)["value"]) for query in queries]
+    first = "systemusers(10000000-0000-4000-8000-000000000000)"
+
+    door.send("PATCH", first, {"domainname": "u000"}, {"If-Match": "*"})
+
+    assert before == [["u003", "u002", "u001"], ["u001", "u002", "u003"]]
+    assert names(door.get(queries[0])["value"]) == ["u000", "u002", "u001"]
+    assert names(door.get(queries[1])["value"]) == ["u000", "u001", "u002"]
+
+
+def test_a_row_that_is_gone_is_found_through_no_lookup(door: Door) -> None:
+    """A filter by the user does not meet what the user once had."""
+    door.send("DELETE", f"{ROWS}({ROW})")
+
+    found = door.get(f"{ROWS}?$filter=_systemuserid_value%20eq%20{ADA}")
+
+    assert found["value"] == []
+
+
 def test_an_ordered_page_goes_on_where_it_stopped_though_the_table_moved() -> None:
     """The cookie holds the last row's values, not its place."""
     door = users(6)
