@@ -1,4 +1,4 @@
-"""The composition root: from a configuration to everything wired. The only module that knows all parts."""
+"""The composition root: from a configuration to everything wired. Only it knows all parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syncd.config import Config, load
 from syncd.config.models import ClientSecret
-from syncd.connectors.auth import open_auth
+from syncd.connectors.auth import AUTHORITY, open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.connectors.sources.files import CsvSource, JsonlSource
 from syncd.core.errors import ConfigError, UsageError
@@ -97,7 +97,7 @@ class App:
                 tenant_id=auth.tenant_id,
                 client_id=auth.client_id,
                 client_secret=auth.client_secret.get_secret_value(),
-                **({"authority": auth.authority} if auth.authority else {}),
+                authority=auth.authority or AUTHORITY,
                 timeout=timeout,
                 ca_file=ca_file,
                 proxy=proxy,

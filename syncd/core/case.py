@@ -1,4 +1,4 @@
-"""A case: all that is known about one person, one unexplained user, or one husk; and what is decided about it."""
+"""A case: all that is known about one person, one unexplained user or one husk; the decision."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from syncd.core.model import (
 from syncd.core.settings import Policy
 
 __all__ = [
+    "WINDOW",
     "Case",
     "Choice",
     "Code",
@@ -34,7 +35,6 @@ __all__ = [
     "Sighting",
     "Step",
     "Why",
-    "WINDOW",
 ]
 
 WINDOW = timedelta(days=7)
@@ -169,7 +169,7 @@ class Case:
 
     @property
     def target(self) -> str | None:
-        """The profile that the user should have: the operator's choice, else what the rules want."""
+        """The profile the user should have: the operator's choice, else what the rules want."""
         if self.decided and self.chosen is not None:
             return self.chosen.profile
         return self.wanted.profile if self.wanted else None
@@ -204,7 +204,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do to one row; `row` is None for a create. `after` is what the row gives then."""
+    """One thing to do to one row, None for a create; `after` is what the row gives then."""
 
     action: Action
     row: Membership | None

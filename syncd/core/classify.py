@@ -1,4 +1,4 @@
-"""From a case to the name of its situation (behaviour.md section 4). The first rule that fits decides."""
+"""From a case to the name of its situation (behaviour.md section 4). The first fit decides."""
 
 from __future__ import annotations
 

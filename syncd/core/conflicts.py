@@ -1,4 +1,4 @@
-"""Where a user's profile is not determined by one row, and which flags follow (behaviour.md section 5)."""
+"""Where one row does not settle a user's profile, and the flags (behaviour.md section 5)."""
 
 from __future__ import annotations
 

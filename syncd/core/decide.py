@@ -18,7 +18,6 @@ from syncd.core.case import (
     Decision,
     Hold,
     Pending,
-    Report,
     Sighting,
     Step,
     Why,

@@ -18,7 +18,7 @@ RUN = "run"
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """How many risky changes one scope has, and how many it may have. `passed` names the pass it used."""
+    """How many risky changes one scope has and may have. `passed` names the pass it used."""
 
     gate: str
     scope: str

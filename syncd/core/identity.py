@@ -1,4 +1,4 @@
-"""Normal forms, so that one identity written in two ways compares equal (behaviour.md section 3)."""
+"""Normal forms: one identity written in two ways compares equal (behaviour.md section 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The things syncd speaks of: people, users, profiles, rows, links, and what was found about them."""
+"""The things syncd speaks of: people, users, profiles, rows, links, and what was found."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Loser:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the rules want for a person. `profile` is None while its name has no single published answer."""
+    """What the rules want for a person. `profile` is None while its name has no single answer."""
 
     reference: str
     profile: str | None

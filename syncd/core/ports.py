@@ -111,7 +111,7 @@ class Source(Protocol):
 
     @property
     def shape(self) -> str:
-        """A digest of everything that decides how a row becomes a record. If it differs, nothing is known."""
+        """A digest of all that decides how a row becomes a record. If it differs, all is new."""
         ...
 
     def read(self, known: Known) -> Reading:

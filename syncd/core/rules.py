@@ -37,7 +37,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the rules say: a profile's reference and the rule, or nothing, or why there is no answer."""
+    """What the rules say: a profile's reference and the rule, nothing, or why not."""
 
     reference: str | None = None
     rule: str | None = None

@@ -43,7 +43,7 @@ class Grace:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many risky changes a gate lets through: max(floor, min(absolute, percent of the base))."""
+    """What a gate lets through: max(floor, min(absolute, percent of the base))."""
 
     percent: float = 10
     absolute: int = 200
@@ -61,7 +61,7 @@ class CertificateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy of one environment. `protected` holds normal forms of user names and object ids."""
+    """The policy of one environment. `protected` holds user names and object ids in normal form."""
 
     ownership: Ownership = Ownership.ADOPT
     remove: Removal = Removal.DELETE

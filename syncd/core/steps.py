@@ -14,7 +14,7 @@ __all__ = ["Proposal", "left_over", "propose"]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Steps in the order of behaviour.md section 8, and the rows that become ours by a link alone."""
+    """Steps in the order of behaviour.md section 8, and rows that become ours by a link alone."""
 
     steps: tuple[Step, ...] = ()
     adopted: tuple[Membership, ...] = ()

@@ -11,7 +11,7 @@ from syncd.core.model import iso
 from syncd.core.plan import Change, Fault, Outcome, Result
 from syncd.core.ports import Target
 from syncd.engine.parts import Clock, Progress, Stop
-from syncd.state import journal, plans
+from syncd.state import archive, journal
 from syncd.state.database import Database
 
 __all__ = ["Applied", "Applying"]
@@ -124,7 +124,7 @@ class Applying:
         after = 0
         while True:
             with self.database.read() as tx:
-                more = plans.waiting(tx, self.plan, after, size * AHEAD)
+                more = archive.waiting(tx, self.plan, after, size * AHEAD)
             rest += more
             if not rest:
                 return
@@ -138,9 +138,11 @@ class Applying:
                 rest = rest[cut:]
 
     def _close(self) -> Applied:
-        detail = "not sent: asked to stop" if self.stop.is_set() else f"not sent: {self.result.problem}"
+        detail = (
+            "not sent: asked to stop" if self.stop.is_set() else f"not sent: {self.result.problem}"
+        )
         with self.database.durable() as tx:
-            plans.give_up(tx, self.plan, detail)
+            archive.give_up(tx, self.plan, detail)
         return self.result
 
 
@@ -155,5 +157,3 @@ def _boundary(changes: list[Change], size: int) -> int:
     if fits:
         return fits[-1]
     return next(place for place in range(size, len(changes) + 1) if ends(place))
-
-

@@ -18,12 +18,13 @@ from syncd.core.mapping import decode_attributes
 from syncd.core.model import Situation, iso
 from syncd.core.rules import Answer, judge
 from syncd.engine.parts import Environment, Progress
-from syncd.state import answers, cases, decisions, diff, observed, plans, standing
+from syncd.state import answers, archive, cases, decisions, diff, observed, plans, standing
 from syncd.state.answers import References
+from syncd.state.archive import Head
 from syncd.state.cases import Subject
 from syncd.state.database import Tx
 from syncd.state.memory import Notebook
-from syncd.state.plans import Head, Spool
+from syncd.state.plans import Spool
 
 __all__ = ["Planned", "make_plan"]
 
@@ -82,16 +83,14 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
         profiles=profiles,
     )
     base = plans.base(tx, order.env)
-    standing.correlate(
-        tx, order.env, context.policy, context.today, certified=order.certified
-    )
+    standing.correlate(tx, order.env, context.policy, context.today, certified=order.certified)
     notebook = Notebook(tx, order.env, order.run, iso(order.now), order.shown)
-    spool = plans.spool(tx, order.plan, context)
+    spool = Spool(tx, order.plan, context)
     situations = _decide(tx, order, context, notebook, spool, progress)
     _remark_profiles(spool, references)
     plans.name_creates(tx, order.plan, order.env, order.environment.space)
     if order.restrict_to is not None:
-        plans.restrict(tx, order.plan, order.restrict_to)
+        archive.restrict(tx, order.plan, order.restrict_to)
     passes = decisions.passes(tx, order.env, iso(order.now), profiles)
     verdict = gates.check(plans.counts(tx, order.plan), base, context.policy, passes)
     plans.hold(tx, order.plan, verdict)
@@ -142,9 +141,7 @@ def _decide(
     return counts
 
 
-def _remark(
-    spool: Spool, decided: Sequence[tuple[Subject, Decision]], context: Context
-) -> None:
+def _remark(spool: Spool, decided: Sequence[tuple[Subject, Decision]], context: Context) -> None:
     spool.remark("pending", (body for s, d in decided for body in _pending(s, d)))
     spool.remark("reports", (body for s, d in decided for body in _reports(s, d)))
     spool.remark(
@@ -219,7 +216,7 @@ def _save(
     tx: Tx, order: Order, context: Context, counts: Counter[str], verdict: Verdict
 ) -> Planned:
     now = iso(order.now)
-    digest = plans.digest(tx, order.plan, order.env, order.run)
+    digest = archive.digest(tx, order.plan, order.env, order.run)
     situations = {str(name): counts[name] for name in sorted(counts) if counts[name]}
     shown = tuple(_shown(gate, context) for gate in verdict.gates)
     document = {
@@ -250,7 +247,7 @@ def _save(
         ],
         "profiles": {profile.id: profile.name for profile in context.profiles.values()},
     }
-    plans.save(
+    archive.save(
         tx,
         Head(
             id=order.plan,

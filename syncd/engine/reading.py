@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+
 from syncd.core.certificate import Certificate, certify
 from syncd.core.identity import text
 from syncd.core.mapping import decode_attributes, encode_attributes
@@ -45,9 +46,7 @@ def read_sources(
         people.publish(
             tx, picture, shape, facts, rows=certificate.rows, certified=certificate.certified
         )
-    order = sorted(
-        range(len(sources)), key=lambda place: (sources[place].rank, place)
-    )
+    order = sorted(range(len(sources)), key=lambda place: (sources[place].rank, place))
     people.merge(tx, [reads[sources[place].source.name][0].id for place in order])
     return certificates
 

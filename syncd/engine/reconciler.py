@@ -28,7 +28,7 @@ from syncd.engine.parts import (
 )
 from syncd.engine.planning import Order, Planned, make_plan
 from syncd.engine.reading import read_sources, read_target
-from syncd.state import decisions, history, journal, observed, plans
+from syncd.state import archive, decisions, history, journal, observed, plans
 from syncd.state.database import Database, Tx
 from syncd.state.lease import lease
 
@@ -68,17 +68,17 @@ class Reconciler:
                 env = observed.environment(tx, self.environment.name, self.environment.url)
                 order, planned = self._judge(tx, env, now, 0, report)
                 spool = plans.Spool(tx, planned.id, None)
-                spool.remark("adopted", plans.adoptions(tx, env, 0))
+                spool.remark("adopted", archive.adoptions(tx, env, 0))
                 if view is not None:
                     view(tx, planned.id)
-                head = plans.head(tx, planned.id)
+                head = archive.head(tx, planned.id)
                 if as_of is None:
-                    plans.export(tx, planned.id, file)
+                    archive.export(tx, planned.id, file)
             if as_of is None and head is not None:
                 with self.database.begin() as tx:
                     env = observed.environment(tx, self.environment.name, self.environment.url)
-                    plans.restore(tx, file)
-                    plans.save(tx, plans.Head(**{**asdict(head), "env": env, "run": None}))
+                    archive.restore(tx, file)
+                    archive.save(tx, archive.Head(**{**asdict(head), "env": env, "run": None}))
                 report.plan = planned.id
         report.certificates = tuple(order.certificates)
         report.seconds = time.monotonic() - started
@@ -97,8 +97,8 @@ class Reconciler:
         another environment or configuration.
         """
         with self.database.read() as tx:
-            head = plans.head(tx, plan)
-            name = self._name(tx, head)
+            head = archive.head(tx, plan)
+            name = None if head is None else json.loads(head.document)["environment"]
         if head is None or name != self.environment.name:
             raise PlanError(
                 f"{self.environment.name}: there is no plan {plan} here; "
@@ -117,12 +117,9 @@ class Reconciler:
             )
         return self._run("apply", head)
 
-    def _name(self, tx: Tx, head: plans.Head | None) -> str | None:
-        return None if head is None else json.loads(head.document)["environment"]
-
     # --- parts ----------------------------------------------------------------------------
 
-    def _run(self, command: str, head: plans.Head | None) -> RunReport:
+    def _run(self, command: str, head: archive.Head | None) -> RunReport:
         started = time.monotonic()
         report = RunReport(self.environment.name, command)
         with lease(self.database, self.environment.name):
@@ -176,7 +173,7 @@ class Reconciler:
         now: datetime,
         run: int,
         report: RunReport,
-        head: plans.Head | None = None,
+        head: archive.Head | None = None,
     ) -> tuple[Order, Planned]:
         """Read both sides and decide; everything happens in the one transaction *tx*."""
         progress = _Watchful(self.progress, self.stop)
@@ -200,13 +197,13 @@ class Reconciler:
         report.certificates = tuple(certificates)
         return order, planned
 
-    def _shown(self, tx: Tx, head: plans.Head | None) -> frozenset[str] | None:
+    def _shown(self, tx: Tx, head: archive.Head | None) -> frozenset[str] | None:
         if head is None:
             return None
-        adopted = (json.loads(body) for body in plans.items(tx, head.id, "adopted"))
+        adopted = (json.loads(body) for body in archive.items(tx, head.id, "adopted"))
         return frozenset(body["membership"] for body in adopted)
 
-    def _plan_for_good(self, env: int, report: RunReport, head: plans.Head | None) -> Planned:
+    def _plan_for_good(self, env: int, report: RunReport, head: archive.Head | None) -> Planned:
         """Save the plan and all that the run must remember, before the first write."""
         now = self.clock()
         with self.database.begin() as tx:
@@ -218,10 +215,10 @@ class Reconciler:
         return planned
 
     def _carry_over(
-        self, tx: Tx, env: int, report: RunReport, head: plans.Head, planned: Planned
+        self, tx: Tx, env: int, report: RunReport, head: archive.Head, planned: Planned
     ) -> None:
         """Turn to the plan that was shown; what no longer fits is settled without sending."""
-        lost = plans.reconsider(tx, head.id, planned.id)
+        lost = archive.reconsider(tx, head.id, planned.id)
         now = iso(self.clock())
         settled = [
             (change, Outcome(change.number, *journal.skipped(row)))
@@ -251,11 +248,11 @@ class Reconciler:
             if not report.stopped:
                 for number in planned.used_passes:
                     decisions.use(tx, number, iso(self.clock()), f"used by run {report.run}")
-            tally = plans.tally(tx, applying.plan)
+            tally = archive.tally(tx, applying.plan)
         report.outcomes = {result: tally.get(result, 0) for result in Result}
         if sum(report.outcomes.values()) != report.planned:
             raise AssertionError(
-                f"run {report.run}: outcomes {report.outcomes} do not sum to {report.planned} changes"
+                f"run {report.run}: {report.outcomes} does not sum to {report.planned} changes"
             )
 
 
@@ -277,5 +274,3 @@ class _Watchful:
     def _look(self) -> None:
         if self.stop.is_set():
             raise Stopped("asked to stop; nothing was sent and nothing was changed")
-
-

@@ -67,7 +67,7 @@ def losers(said: str | None) -> tuple[Loser, ...]:
 
 
 def named(tx: Connection, env: int) -> set[str]:
-    """Return every reference that the answers for people in the picture name, winners and losers."""
+    """Return every reference that answers for people in the picture name, losers too."""
     sql = (
         "SELECT DISTINCT a.reference, a.losers FROM answers a "
         "WHERE a.env = :env AND a.combo IN (SELECT combo FROM people)"

@@ -34,7 +34,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A case and what to call it: its kind, the key of its sightings, the rung that found the user."""
+    """A case: its kind, the key of its sightings, the rung that found the user."""
 
     kind: str
     key: str

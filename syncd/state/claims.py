@@ -138,7 +138,8 @@ def _load(
 
 
 PEOPLE = """
-SELECT c.person, p.user_name, p.object_id, p.combo, p.enabled, p.starts_on, p.leaves_on, p.problem, p.doubled,
+SELECT c.person, p.user_name, p.object_id, p.combo, p.enabled, p.starts_on, p.leaves_on,
+       p.problem, p.doubled,
        a.reference, a.error, s.first, s.due
 FROM {table} c
 LEFT JOIN people p ON p.key = c.person

@@ -25,8 +25,12 @@ Tx = Connection
 """An open transaction, which the functions of this package take first."""
 
 BUSY_SECONDS = 5
-BROKEN = re.compile(r"disk is full|malformed|not a database|disk I/O|No space left|corrupt", re.I)
-READ_ONLY = re.compile(r"readonly|read-only|unable to open|permission denied|is not writable", re.I)
+BROKEN = re.compile(
+    r"disk is full|malformed|not a database|disk I/O|No space left|corrupt", re.IGNORECASE
+)
+READ_ONLY = re.compile(
+    r"readonly|read-only|unable to open|permission denied|is not writable", re.IGNORECASE
+)
 
 
 class Database:
@@ -158,7 +162,7 @@ def _engine(url: str, *, sqlite: bool, synchronous: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
-    def _settle_in(connection: Any, _record: Any) -> None:  # noqa: ANN401  # a driver's own type
+    def _settle_in(connection: Any, _record: Any) -> None:  # a driver's own type
         # The driver must not begin by itself: it would begin too late to hold the write lock.
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -191,7 +195,7 @@ def rows(tx: Connection, sql: str, **values: object) -> Sequence[Any]:
     return tx.execute(text(sql), values).fetchall()
 
 
-def one(tx: Connection, sql: str, **values: object) -> Any:  # noqa: ANN401  # whatever the statement selects
+def one(tx: Connection, sql: str, **values: object) -> Any:  # whatever the statement selects
     """Return the first value of the first row, or None."""
     found = tx.execute(text(sql), values).first()
     return None if found is None else found[0]

@@ -1,4 +1,4 @@
-"""What operators decided (behaviour.md section 11): links, chosen profiles, holds, accepted reads, passes."""
+"""What operators decided (behaviour.md section 11)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Verb(StrEnum):
     PROFILE = "profile"
     HOLD = "hold"
     ACCEPT = "accept"
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  # a pass through a gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def add(
     against: str | None = None,
     until: str | None = None,
 ) -> None:
-    """Record a decision in place of the one that stands, and in the audit log. Passes stand side by side."""
+    """Record a decision in place of the one that stands, also in the audit log. Passes add up."""
     if verb is not Verb.PASS:
         _end(tx, verb, subject, env, now, "replaced")
     run(
@@ -107,9 +107,7 @@ def _audit(
     note(tx, now, who, what, about, env=env, person=person, user=user, after=value)
 
 
-def _end(
-    tx: Connection, verb: Verb, subject: str, env: int | None, now: str, how: str
-) -> int:
+def _end(tx: Connection, verb: Verb, subject: str, env: int | None, now: str, how: str) -> int:
     return run(
         tx,
         "UPDATE decisions SET ended = :now, how = :how WHERE kind = :kind AND subject = :subject "

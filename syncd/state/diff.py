@@ -23,7 +23,7 @@ AS_WANTED = (
     f"s.quiet = 1 AND {PRESENT} AND m.profile = a.profile AND m.flagged = 0 "
     "AND (s.pointer IS NULL OR s.pointer = m.profile)"
 )
-"""One active row `m` of a plain person `s` has the profile that is wanted, and nothing else is odd."""
+"""One active row `m` of a plain person `s` has the profile that is wanted; nothing is odd."""
 
 ANSWER = "LEFT JOIN answers a ON a.env = s.env AND a.combo = s.combo"
 ROW = "m.env = s.env AND m.user_id = s.user_id AND m.active = 1"
@@ -98,7 +98,7 @@ def _everybody() -> list[str]:
 
 
 def _unsettled() -> str:
-    """People with a user, less those who are as wanted and those who want nothing and have nothing."""
+    """People with a user, less those who are as wanted and those who want and have nothing."""
     confirmed = (
         f"{AS_WANTED} AND l.membership IS NOT NULL AND NOT EXISTS (SELECT 1 FROM links o "
         "WHERE o.env = s.env AND o.user_id = s.user_id AND o.person = s.person "

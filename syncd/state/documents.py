@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from syncd.state import plans
+from syncd.state import archive
 from syncd.state.database import rows, stream
 
 __all__ = ["adopted", "changes", "plan_json", "plan_summary", "remarks"]
@@ -42,19 +42,19 @@ def changes(tx: Connection, plan: str, profiles: dict[str, str]) -> Iterator[dic
 
 def adopted(tx: Connection, plan: str, profiles: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Give the rows that a plan adopts, profiles by name."""
-    head = plans.head(tx, plan)
+    head = archive.head(tx, plan)
     found: Iterable[dict[str, Any]]
     if head is None or head.run is None:
-        found = (json.loads(body) for body in plans.items(tx, plan, "adopted"))
+        found = (json.loads(body) for body in archive.items(tx, plan, "adopted"))
     else:
-        found = plans.adoptions(tx, head.env, head.run)
+        found = archive.adoptions(tx, head.env, head.run)
     for body in found:
         yield {**body, "profile": profiles.get(body["profile"], body["profile"])}
 
 
 def remarks(tx: Connection, plan: str, kind: str) -> Iterator[dict[str, Any]]:
     """Give the remarks of one kind: pending, reports, saved, conflicts."""
-    for body in plans.items(tx, plan, kind):
+    for body in archive.items(tx, plan, kind):
         yield json.loads(body)
 
 
@@ -64,7 +64,9 @@ def plan_json(tx: Connection, plan: str) -> Iterator[str]:
     profiles = summary.pop("profiles")
     head = {name: summary[name] for name in summary if name not in ("gates", "certificates")}
     yield json.dumps(head, ensure_ascii=False)[:-1]
-    planned = ({k: v for k, v in c.items() if k not in OUTCOME} for c in changes(tx, plan, profiles))
+    planned = (
+        {k: v for k, v in c.items() if k not in OUTCOME} for c in changes(tx, plan, profiles)
+    )
     yield from _list("changes", planned)
     yield from _list("adopted", adopted(tx, plan, profiles))
     for kind in ("pending", "reports", "saved", "conflicts"):

@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Action, Membership, Origin
 from syncd.core.plan import Change, Fault, Outcome, Result
+from syncd.state.archive import change as read_change
 from syncd.state.database import bulk, many, rows, run, scratch, upsert
 from syncd.state.memory import LINK
-from syncd.state.plans import change as read_change
 from syncd.state.revisions import touch
 
 __all__ = ["beside", "intend", "note", "recover", "settle", "settle_unsent", "skipped"]
@@ -222,7 +222,8 @@ def recover(tx: Connection, env: int, now: str) -> int:
     run(
         tx,
         "UPDATE runs SET finished = :now, exit_code = COALESCE(exit_code, 2) "
-        "WHERE env = :env AND finished IS NULL AND id IN (SELECT run FROM journal WHERE env = :env)",
+        "WHERE env = :env AND finished IS NULL "
+        "AND id IN (SELECT run FROM journal WHERE env = :env)",
         env=env,
         now=now,
     )
@@ -237,7 +238,8 @@ def _shown(tx: Connection, env: int, ids: Sequence[str]) -> Mapping[str, Members
         for table in ("memberships", "husks")
         for row in rows(
             tx,
-            f"SELECT m.* FROM {table} m CROSS JOIN wanted_rows w WHERE m.env = :env AND m.id = w.id",
+            f"SELECT m.* FROM {table} m CROSS JOIN wanted_rows w "
+            "WHERE m.env = :env AND m.id = w.id",
             env=env,
         )
     }

@@ -25,7 +25,7 @@ __all__ = ["lease"]
 
 @contextlib.contextmanager
 def lease(database: Database, environment: str) -> Iterator[None]:
-    """Be the only writer to *environment* inside the block. Raises LeaseHeld if there is another."""
+    """Be the only writer to *environment* inside the block. Raises LeaseHeld."""
     taken = _file(database, environment) if database.sqlite else _session(database, environment)
     with taken:
         yield

@@ -78,7 +78,14 @@ class Notebook:
             "next_sightings",
             SIGHTING,
             (
-                (self.env, subject.key, str(s.situation), s.first.isoformat(), _day(s.second), _day(s.due))
+                (
+                    self.env,
+                    subject.key,
+                    str(s.situation),
+                    s.first.isoformat(),
+                    _day(s.second),
+                    _day(s.due),
+                )
                 for subject, decision in decided
                 if (s := decision.sighting) is not None
             ),
@@ -91,9 +98,7 @@ class Notebook:
             for row in decision.adopted
             if self.shown is None or row.id in self.shown
         ]
-        ended = [
-            (link.user, link.membership) for _, decision in decided for link in decision.ended
-        ]
+        ended = [(link.user, link.membership) for _, decision in decided for link in decision.ended]
         if adopted or ended:
             touch(self.tx, f"links:{self.env}")
         self.end(ended, "its row is gone or no longer wanted")
@@ -104,7 +109,8 @@ class Notebook:
         rung = subject.rung or Rung.HAND
         person = subject.case.person
         return (
-            self.env, user, membership, person, str(rung), str(Origin.ADOPTED), profile, self.run, self.now,
+            self.env, user, membership, person, str(rung), str(Origin.ADOPTED), profile, self.run,
+            self.now,
         )  # fmt: skip
 
     def end(self, links: Iterable[tuple[str, str]], why: str) -> None:
@@ -119,7 +125,10 @@ class Notebook:
 
     def close(self, plan: str) -> None:
         """Put the notes in place of what was remembered before; *plan* says what gates hold."""
-        for table, columns in (("sightings", SIGHTING), ("pendings", ("env", "person", "situation"))):
+        for table, columns in (
+            ("sightings", SIGHTING),
+            ("pendings", ("env", "person", "situation")),
+        ):
             names = ", ".join(columns)
             run(self.tx, f"DELETE FROM {table} WHERE env = :env", env=self.env)
             if table == "pendings":

@@ -116,7 +116,9 @@ def team_profiles(tx: Connection, env: int, found: Sequence[TeamProfileRow]) -> 
 def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
     """Return every profile of the environment by its id."""
     sql = "SELECT id, name, published FROM profiles WHERE env = :env"
-    return {row.id: Profile(row.id, row.name, bool(row.published)) for row in rows(tx, sql, env=env)}
+    return {
+        row.id: Profile(row.id, row.name, bool(row.published)) for row in rows(tx, sql, env=env)
+    }
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -197,7 +199,7 @@ def _forget_rows(tx: Connection, env: int, left: set[str], husks: Sequence[str])
 
 
 def _write_rows(tx: Connection, env: int) -> None:
-    """Write the fresh rows in the order in which they are joined; of two readings the last counts."""
+    """Write the fresh rows in the order in which they are joined; the last reading counts."""
     columns = ", ".join(ROW)
     rest = ", ".join(f"{name} = excluded.{name}" for name in ROW[3:])
     distinct = "DISTINCT ON (user_id, id)" if tx.dialect.name == "postgresql" else ""

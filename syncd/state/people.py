@@ -108,19 +108,25 @@ def _marks(tx: Connection, source: int) -> set[bytes]:
 
 
 class Stage:
-    """The records of a read that is not finished. They are published, or dropped with the savepoint."""
+    """The records of a read that is not finished, to be published or forgotten."""
 
     def __init__(self, tx: Connection, source: int, extend: Callable[[Record], str] | None) -> None:
-        """Prepare to set records aside; *extend* adds to the attributes what rules read of identity."""
+        """Prepare to set records aside; *extend* adds what rules read of identity."""
         self.tx = tx
         self.source = source
         self._extend = extend
         self._combos: dict[str, int] = {}
         self._seen: set[int] = set()
         self._twins: list[Sequence[object]] = []
-        scratch(tx, f"twins_{source}", ", ".join(f"{name} TEXT" for name in ("key", *RUNGS.split(", "))))
-        whole = "source INTEGER, enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
-        texts = "key TEXT, object_id TEXT, employee_id TEXT, user_name TEXT, mail TEXT, problem TEXT"
+        scratch(
+            tx, f"twins_{source}", ", ".join(f"{name} TEXT" for name in ("key", *RUNGS.split(", ")))
+        )
+        whole = (
+            "source INTEGER, enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
+        )
+        texts = (
+            "key TEXT, object_id TEXT, employee_id TEXT, user_name TEXT, mail TEXT, problem TEXT"
+        )
         scratch(tx, f"incoming_{source}", f"{texts}, mark BLOB, {whole}, doubled INTEGER DEFAULT 0")
 
     def take(self, pages: Iterable[Sequence[Record]]) -> None:
@@ -195,7 +201,8 @@ def publish(
     known_still = "shape" if source.shape == shape or not facts.usable else "NULL"
     run(
         tx,
-        f"UPDATE sources SET content = NULL, shape = {known_still}, failed_by = :why WHERE id = :id",
+        f"UPDATE sources SET content = NULL, shape = {known_still}, failed_by = :why "
+        "WHERE id = :id",
         why=json.dumps(list(facts.findings)), id=source.id,
     )  # fmt: skip
 
@@ -219,8 +226,8 @@ def _find_doubles(tx: Connection, source: int, facts: ReadFacts) -> None:
         return
     run(
         tx,
-        f"INSERT INTO {twins} (key, {RUNGS}) SELECT r.key, r.object_id, r.employee_id, r.user_name, "
-        "r.mail FROM records r JOIN doubled d ON d.key = r.key WHERE r.source = :source "
+        f"INSERT INTO {twins} (key, {RUNGS}) SELECT r.key, r.object_id, r.employee_id, "
+        "r.user_name, r.mail FROM records r JOIN doubled d ON d.key = r.key WHERE r.source = :source "
         "AND r.mark IS NOT NULL AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.mark = r.mark)",
         source=source,
     )
@@ -263,7 +270,8 @@ def _lay_over(tx: Connection, source: int, *, certified: bool) -> None:
 def _drop_unseen(tx: Connection, source: int) -> None:
     """Take out of the picture whoever the read did not show."""
     gone = (
-        "FROM records WHERE source = :source AND (mark IS NULL OR mark IN (SELECT mark FROM unseen)) "
+        "FROM records WHERE source = :source "
+        "AND (mark IS NULL OR mark IN (SELECT mark FROM unseen)) "
         f"AND key NOT IN (SELECT key FROM incoming_{source})"
     )
     run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", source=source)
@@ -282,9 +290,9 @@ def shown(tx: Connection, source: Picture, facts: ReadFacts, keys: Sequence[str]
                 continue
         sql = "SELECT mark FROM records WHERE key = :key AND source = :source"
         mark = one(tx, sql, **values)
-        if facts.unchanged and one(tx, sql.replace("mark", "1", 1), **values):
-            found.add(key)
-        elif facts.usable and mark is not None and bytes(mark) not in facts.gone:
+        if (facts.unchanged and one(tx, sql.replace("mark", "1", 1), **values)) or (
+            facts.usable and mark is not None and bytes(mark) not in facts.gone
+        ):
             found.add(key)
     return found
 

@@ -35,8 +35,6 @@ FOREVER = 9_999_999
 COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, pointer, quiet"
 
 
-
-
 def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> None:
     """Bring `standing`, `stranded` and `finds` up to date, if anything they follow from changed."""
     basis = _basis(tx, env, policy, today, certified=certified)
@@ -57,9 +55,7 @@ def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certifie
 
 
 def _basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> str:
-    inputs = numbers(
-        tx, "people", f"users:{env}", f"answers:{env}", f"links:{env}", "decisions"
-    )
+    inputs = numbers(tx, "people", f"users:{env}", f"answers:{env}", f"links:{env}", "decisions")
     match = ",".join(policy.match)
     protected = ",".join(sorted(policy.protected))
     return f"{inputs};{match};{protected};{policy.lead_days};{today};{certified}"
@@ -154,7 +150,7 @@ def _by_rungs(tx: Connection, env: int, policy: Policy) -> None:
             tx,
             f"INSERT INTO standing ({COLUMNS}) "
             f"SELECT {_placed(policy, 'decided', repr(str(rung)))} "
-            f"FROM users u JOIN ({'SELECT p.* FROM ' + pool}) p ON p.{PERSON[rung]} = u.{USER[rung]} "
+            f"FROM users u JOIN (SELECT p.* FROM {pool}) p ON p.{PERSON[rung]} = u.{USER[rung]} "
             f"WHERE u.env = :env AND u.candidate = 1 {above}AND {_agrees(below)} "
             "AND p.key NOT IN (SELECT person FROM unclear)",
             env=env,
@@ -180,7 +176,11 @@ def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
     for statement in doubtful:
         run(tx, f"INSERT INTO doubtful {statement}", env=env)
     if one(tx, "SELECT 1 FROM doubtful LIMIT 1"):
-        run(tx, "INSERT INTO unclear SELECT DISTINCT person FROM doubtful WHERE true ON CONFLICT DO NOTHING")
+        run(
+            tx,
+            "INSERT INTO unclear SELECT DISTINCT person FROM doubtful WHERE true "
+            "ON CONFLICT DO NOTHING",
+        )
         sql = "DELETE FROM standing WHERE env = :env AND person IN (SELECT person FROM unclear)"
         run(tx, sql, env=env)
 

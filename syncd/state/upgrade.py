@@ -47,8 +47,8 @@ def ensure(database: Database, *, allowed: bool) -> None:
         )
     if not allowed:
         raise StateUnusable(
-            f"state database {database.place} has schema {found or 'none'}, this syncd needs {HEAD}; "
-            "run: syncd state upgrade"
+            f"state database {database.place} has schema {found or 'none'}, "
+            f"this syncd needs {HEAD}; run: syncd state upgrade"
         )
     upgrade(database)
 

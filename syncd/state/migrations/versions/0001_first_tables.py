@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from syncd.state.schema import metadata
+from syncd.state.schema_memory import metadata
 
 revision = "0001"
 down_revision = None

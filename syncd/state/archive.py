@@ -1,0 +1,247 @@
+"""Saved plans: found again, compared, given out batch by batch, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from sqlalchemy import Connection
+
+from syncd.core.model import Action, Situation
+from syncd.core.plan import Change
+from syncd.state.database import bulk, rows, run, stream
+from syncd.state.plans import item
+
+__all__ = [
+    "Head",
+    "adoptions",
+    "change",
+    "digest",
+    "export",
+    "give_up",
+    "head",
+    "items",
+    "reconsider",
+    "restore",
+    "restrict",
+    "save",
+    "tally",
+    "waiting",
+]
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a plan says of itself. `config` is the digest of the configuration it was made with."""
+
+    id: str
+    env: int
+    run: int | None
+    created: str
+    expires: str
+    config: str
+    digest: str
+    document: str
+
+
+SAME = (
+    "o.action = c.action AND o.membership = c.membership "
+    "AND o.user_id IS NOT DISTINCT FROM c.user_id AND o.before IS NOT DISTINCT FROM c.before "
+    "AND o.after IS NOT DISTINCT FROM c.after AND o.version IS NOT DISTINCT FROM c.version"
+)
+"""Two changes do the same to the same row in the same state."""
+
+
+def restrict(tx: Connection, plan: str, shown: str) -> None:
+    """Drop from a fresh plan what the plan that was shown did not have."""
+    run(
+        tx,
+        "DELETE FROM changes WHERE plan = :plan AND number NOT IN (SELECT c.number FROM changes c "
+        f"JOIN changes o ON {SAME} WHERE c.plan = :plan AND o.plan = :shown)",
+        plan=plan,
+        shown=shown,
+    )
+
+
+def reconsider(tx: Connection, shown: str, fresh: str) -> list[Change]:
+    """
+    Carry over from a fresh plan what may still be done of the plan that was shown.
+
+    Returns the changes that are no longer planned; drops the fresh plan.
+    """
+    run(
+        tx,
+        "UPDATE changes SET result = NULL, detail = NULL, held = NULL WHERE plan = :plan",
+        plan=shown,
+    )
+    run(
+        tx,
+        "UPDATE changes SET held = 'gate' WHERE plan = :shown AND number IN (SELECT c.number "
+        f"FROM changes c JOIN changes o ON {SAME} "
+        "WHERE c.plan = :shown AND o.plan = :fresh AND o.held IS NOT NULL)",
+        shown=shown,
+        fresh=fresh,
+    )
+    lost = rows(
+        tx,
+        "SELECT c.* FROM changes c WHERE c.plan = :shown AND NOT EXISTS "
+        f"(SELECT 1 FROM changes o WHERE o.plan = :fresh AND {SAME}) ORDER BY c.number",
+        shown=shown,
+        fresh=fresh,
+    )
+    for table in ("changes", "items"):
+        run(tx, f"DELETE FROM {table} WHERE plan = :plan", plan=fresh)
+    run(tx, "DELETE FROM plans WHERE id = :plan", plan=fresh)
+    return [change(row) for row in lost]
+
+
+def tally(tx: Connection, plan: str) -> dict[str, int]:
+    """Count the changes of a plan by what became of them; those that never left are held."""
+    found = rows(
+        tx,
+        "SELECT CASE WHEN held IS NOT NULL THEN 'held' ELSE COALESCE(result, 'failed') END "
+        "AS result, count(*) AS number FROM changes WHERE plan = :plan GROUP BY 1",
+        plan=plan,
+    )
+    return {row.result: row.number for row in found}
+
+
+def give_up(tx: Connection, plan: str, detail: str) -> None:
+    """Note of every change that was not sent that it was not."""
+    run(
+        tx,
+        "UPDATE changes SET result = 'failed', detail = :detail "
+        "WHERE plan = :plan AND held IS NULL AND result IS NULL",
+        plan=plan,
+        detail=detail,
+    )
+
+
+def save(tx: Connection, plan: Head) -> None:
+    """Save the head of a plan; its changes and remarks are there already."""
+    run(
+        tx,
+        "INSERT INTO plans (id, env, run, created, expires, config, digest, document) "
+        "VALUES (:id, :env, :run, :created, :expires, :config, :digest, :document)",
+        id=plan.id, env=plan.env, run=plan.run, created=plan.created, expires=plan.expires,
+        config=plan.config, digest=plan.digest, document=plan.document,
+    )  # fmt: skip
+
+
+def head(tx: Connection, plan: str) -> Head | None:
+    """Find a plan by its id, or by an unambiguous beginning of it."""
+    found = rows(
+        tx,
+        "SELECT id, env, run, created, expires, config, digest, document FROM plans "
+        "WHERE id = :plan OR substr(id, 1, :length) = :plan",
+        plan=plan, length=len(plan),
+    )  # fmt: skip
+    exact = [row for row in found if row.id == plan] or found
+    return Head(*exact[0]) if len(exact) == 1 else None
+
+
+def digest(tx: Connection, plan: str, env: int, run_number: int) -> str:
+    """Hash what a plan would do: the same for the same inputs in any order."""
+    total = hashlib.sha256()
+    for change in stream(
+        tx,
+        "SELECT action, person, user_id, membership, before, after, version, situation, reason "
+        "FROM changes WHERE plan = :plan ORDER BY number",
+        plan=plan,
+    ):
+        total.update(json.dumps(list(change)).encode())
+    for adopted in adoptions(tx, env, run_number):
+        total.update(item(adopted).encode())
+    for kind in ("pending", "conflicts", "reports", "saved"):
+        for body in items(tx, plan, kind):
+            total.update(body.encode())
+    return total.hexdigest()
+
+
+def adoptions(tx: Connection, env: int, run_number: int) -> Iterator[dict[str, Any]]:
+    """Give the rows that a run adopted."""
+    for row in stream(
+        tx,
+        "SELECT person, user_id, membership, profile FROM links "
+        "WHERE env = :env AND run = :run AND origin = 'adopted' ORDER BY person, membership",
+        env=env, run=run_number,
+    ):  # fmt: skip
+        yield {
+            "person": row.person,
+            "user": row.user_id,
+            "membership": row.membership,
+            "profile": row.profile,
+        }
+
+
+def items(tx: Connection, plan: str, kind: str) -> Iterator[str]:
+    """Give the remarks of one kind, as JSON."""
+    sql = "SELECT body FROM items WHERE plan = :plan AND kind = :kind ORDER BY number"
+    for row in stream(tx, sql, plan=plan, kind=kind):
+        yield row.body
+
+
+def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
+    """Return changes that may be sent, numbered above *after*: not held, and without a result."""
+    return [
+        change(row)
+        for row in rows(
+            tx,
+            "SELECT * FROM changes WHERE plan = :plan AND number > :after "
+            "AND held IS NULL AND result IS NULL ORDER BY number LIMIT :limit",
+            plan=plan,
+            after=after,
+            limit=limit,
+        )
+    ]
+
+
+def change(row: Any) -> Change:
+    """Read back a change."""
+    return Change(
+        action=Action(row.action),
+        membership=row.membership,
+        user=row.user_id,
+        before=row.before,
+        after=row.after,
+        version=row.version,
+        situation=Situation(row.situation),
+        reason=row.reason,
+        person=row.person,
+        user_name=row.user_name,
+        title=row.title,
+        number=row.number,
+    )
+
+
+def export(tx: Connection, plan: str, file: IO[bytes]) -> None:
+    """Write the changes and remarks of a plan to a private temporary file."""
+    for table in ("changes", "items"):
+        found = stream(tx, f"SELECT * FROM {table} WHERE plan = :plan", plan=plan)
+        columns: tuple[str, ...] = ()
+        page: list[tuple[object, ...]] = []
+        for row in found:
+            columns = row._fields
+            page.append(tuple(row))
+            if len(page) == PAGE:
+                pickle.dump((table, columns, page), file)
+                page = []
+        if page:
+            pickle.dump((table, columns, page), file)
+
+
+def restore(tx: Connection, file: IO[bytes]) -> None:
+    """Read back what `export` wrote; only this process has had the file."""
+    file.seek(0)
+    while True:
+        try:
+            table, columns, page = pickle.load(file)  # noqa: S301  # written by this process a moment ago
+        except EOFError:
+            return
+        bulk(tx, table, columns, page)
