@@ -21,7 +21,7 @@ from syncd.sandbox.store import Row, Store
 from syncd.sandbox.tables import CALLER, SETS
 from syncd.sandbox.values import acceptors
 
-__all__ = ["World", "fill", "fill_set", "load"]
+__all__ = ["World", "fill", "fill_set", "load", "without_collector"]
 
 World = Mapping[str, Iterable[Mapping[str, object]]]
 
@@ -39,16 +39,17 @@ def load(store: Store, path: Path, now: str) -> None:
         raise SandboxError(f"The world {path} cannot be read: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
         raise SandboxError(f"The world {path} is no object of arrays: {error}.") from error
-    with _without_collector():
+    with without_collector():
         fill(store, {name: _decoded(path, name, rows) for name, rows in sets.items()}, now)
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """
     Keep the garbage collector from looking at millions of rows, now and ever after.
 
-    Rows hold texts and numbers only and cannot form cycles.
+    Rows hold texts and numbers only and cannot form cycles. `load` does it by itself; whoever
+    calls `fill` with a big world should, too.
     """
     gc.disable()
     try:
