@@ -20,7 +20,7 @@ from syncd.sandbox.tls import Certificate, make_certificate
 __all__ = ["run_serve"]
 
 
-def run_serve(  # noqa: PLR0917  # in the order of the command's options
+def run_serve(
     host: str = "127.0.0.1",
     port: int = 0,
     load: Path | None = None,
