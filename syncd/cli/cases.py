@@ -1,37 +1,260 @@
-"""What operators decide."""
+"""
+What operators decide (behaviour.md section 11).
+
+What a command does is in the module that is named like its group.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from syncd.cli.options import EnvironmentOption, JsonOption
 from syncd.cli.program import app, context_of
 
+__all__ = ["conflicts", "holds", "links", "passes", "sources"]
+
+conflicts = typer.Typer(
+    no_args_is_help=True, help="Users whose rows contradict each other, and who wins."
+)
+links = typer.Typer(no_args_is_help=True, help="Whose user is whose, where the sources cannot say.")
+holds = typer.Typer(no_args_is_help=True, help="Users whom nothing may change for a while.")
+sources = typer.Typer(no_args_is_help=True, help="What was read of the sources, and believed.")
 passes = typer.Typer(no_args_is_help=True, help="Let one larger change through a gate, once.")
+app.add_typer(conflicts, name="conflicts")
+app.add_typer(links, name="links")
+app.add_typer(holds, name="holds")
+app.add_typer(sources, name="sources")
 app.add_typer(passes, name="passes")
 
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the audit log.")
+]
+UserArgument = Annotated[
+    str, typer.Argument(metavar="USER", help="User name, mail, object id or id of the user.")
+]
+PersonArgument = Annotated[
+    str, typer.Argument(metavar="PERSON", help="The key of the person in the sources.")
+]
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The source, as the configuration names it.")
+]
 
-@passes.command()
-def grant(
+
+# --- conflicts ------------------------------------------------------------------------------
+
+
+@conflicts.command("list")
+def list_conflicts(
     context: typer.Context,
-    scope: Annotated[str, typer.Option(help="run, or profile:NAME.")],
-    most: Annotated[int, typer.Option("--max", help="How many risky changes may pass.")],
-    expires: Annotated[str, typer.Option(help="How long it is good for: 30m, 2h, 1d.")],
-    reason: Annotated[str, typer.Option(help="Why; goes into the audit log.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those of the past, too, and how they ended.")
+    ] = False,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Raise one scope of the removals gate, for one run."""
-    from syncd.core.model import iso
-    from syncd.state import decisions, observed
+    """Show the conflicts that the last run saw."""
+    from syncd.cli.conflicts import show
 
-    shared = context_of(context)
-    now = shared.app.clock()
-    until = now + timedelta(hours=int(expires[:-1]))
-    with shared.app.database() as database, database.durable() as tx:
-        for name in shared.app.names(None):
-            env = observed.environment(tx, name, shared.app.config.environments[name].url)
-            decisions.add(
-                tx, decisions.Verb.PASS, scope, env=env, reason=reason, who="me", now=iso(now),
-                value=str(most), until=iso(until),
-            )
+    show(context_of(context).app, environment, everything=everything, as_json=as_json)
+
+
+@conflicts.command("resolve")
+def resolve_conflict(
+    context: typer.Context,
+    user: UserArgument,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Who wins: a profile's name or id.")
+    ],
+    reason: ReasonOption,
+    environment: EnvironmentOption = None,
+) -> None:
+    """
+    Choose the profile that wins for one user.
+
+    It counts as the wanted one until the rules want another than they do now.
+    """
+    from syncd.cli.conflicts import resolve
+
+    resolve(context_of(context).app, user, profile, reason, environment)
+
+
+@conflicts.command("withdraw")
+def withdraw_choice(
+    context: typer.Context,
+    user: UserArgument,
+    reason: ReasonOption,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Take the choice back; the rules decide again."""
+    from syncd.cli.conflicts import withdraw
+
+    withdraw(context_of(context).app, user, reason, environment)
+
+
+# --- links ----------------------------------------------------------------------------------
+
+
+@links.command("list")
+def list_links(
+    context: typer.Context,
+    person: Annotated[
+        str | None,
+        typer.Argument(metavar="[PERSON]", help="Show what is remembered of this person, too."),
+    ] = None,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the links set by hand, and with PERSON the rows that are remembered as ours."""
+    from syncd.cli.links import show
+
+    show(context_of(context).app, person, environment, as_json=as_json)
+
+
+@links.command("set")
+def set_link(
+    context: typer.Context,
+    person: PersonArgument,
+    user: UserArgument,
+    reason: ReasonOption,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Say whose user this is. It stands above everything that the sources say."""
+    from syncd.cli.links import join
+
+    join(context_of(context).app, person, user, reason, environment)
+
+
+@links.command("remove")
+def remove_link(
+    context: typer.Context,
+    person: PersonArgument,
+    reason: ReasonOption,
+    environment: EnvironmentOption = None,
+) -> None:
+    """
+    Take back a link set by hand; without one, end what is remembered of the person.
+
+    Rows whose link ends are no longer ours, until a run adopts them anew.
+    """
+    from syncd.cli.links import remove
+
+    remove(context_of(context).app, person, reason, environment)
+
+
+# --- holds ----------------------------------------------------------------------------------
+
+
+@holds.command("list")
+def list_holds(
+    context: typer.Context, environment: EnvironmentOption = None, as_json: JsonOption = False
+) -> None:
+    """Show who is held, why and until when."""
+    from syncd.cli.holds import show
+
+    show(context_of(context).app, environment, as_json=as_json)
+
+
+@holds.command("add")
+def add_hold(
+    context: typer.Context,
+    user: UserArgument,
+    reason: ReasonOption,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The last day, as 2026-03-31 (UTC).")
+    ] = None,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Let nothing change for this user, whatever the sources say."""
+    from syncd.cli.holds import add
+
+    add(context_of(context).app, user, reason, until, environment)
+
+
+@holds.command("remove")
+def remove_hold(
+    context: typer.Context,
+    user: UserArgument,
+    reason: ReasonOption,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Take a hold back; the next run decides about the user as about everybody."""
+    from syncd.cli.holds import remove
+
+    remove(context_of(context).app, user, reason, environment)
+
+
+# --- sources --------------------------------------------------------------------------------
+
+
+@sources.command("list")
+def list_sources(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show when each source was last read, and whether the read was believed."""
+    from syncd.cli.sources import show
+
+    show(context_of(context).app, as_json=as_json)
+
+
+@sources.command("accept")
+def accept_source(context: typer.Context, name: SourceArgument, reason: ReasonOption) -> None:
+    """
+    Let the next read of a source pass the one finding that its last read failed by.
+
+    It becomes the new baseline.
+    """
+    from syncd.cli.sources import accept
+
+    accept(context_of(context).app, name, reason)
+
+
+@sources.command("withdraw")
+def withdraw_acceptance(context: typer.Context, name: SourceArgument, reason: ReasonOption) -> None:
+    """Take an acceptance back that no read has used yet."""
+    from syncd.cli.sources import withdraw
+
+    withdraw(context_of(context).app, name, reason)
+
+
+# --- passes ---------------------------------------------------------------------------------
+
+
+@passes.command("list")
+def list_passes(
+    context: typer.Context, environment: EnvironmentOption = None, as_json: JsonOption = False
+) -> None:
+    """Show the passes that no run has used yet."""
+    from syncd.cli.passes import show
+
+    show(context_of(context).app, environment, as_json=as_json)
+
+
+@passes.command("grant")
+def grant_pass(
+    context: typer.Context,
+    scope: Annotated[str, typer.Option(help="What it is for: run, or profile:NAME.")],
+    most: Annotated[
+        int, typer.Option("--max", min=1, metavar="N", help="How many risky changes may pass.")
+    ],
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="How long it is good for: 30m, 2h, 1d.")
+    ],
+    reason: ReasonOption,
+    environment: EnvironmentOption = None,
+) -> None:
+    """Raise one scope of the removals gate, for the first run that needs it."""
+    from syncd.cli.passes import grant
+
+    grant(context_of(context).app, scope, most, expires, reason, environment)
+
+
+@passes.command("revoke")
+def revoke_pass(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="ID", help="As `syncd passes list` shows it.")],
+    reason: ReasonOption,
+) -> None:
+    """Take back a pass that no run has used yet."""
+    from syncd.cli.passes import revoke
+
+    revoke(context_of(context).app, number, reason)

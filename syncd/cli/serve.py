@@ -1,4 +1,4 @@
-"""sandbox."""
+"""sandbox: a Dataverse of your own."""
 
 from __future__ import annotations
 
@@ -9,20 +9,64 @@ import typer
 
 from syncd.cli.program import app
 
-sandbox = typer.Typer(no_args_is_help=True, help="A Dataverse of your own, to play and to test.")
+__all__ = ["sandbox"]
+
+sandbox = typer.Typer(
+    no_args_is_help=True, help="A Dataverse of your own, to play and to test."
+)
 app.add_typer(sandbox, name="sandbox")
+
+UrlArgument = Annotated[
+    str, typer.Argument(metavar="URL", help="As `syncd sandbox serve` prints it.")
+]
 
 
 @sandbox.command()
 def serve(
-    host: str = "127.0.0.1",
-    port: int = 0,
-    load: Path | None = None,
-    db: Path | None = None,
-    tls: bool = False,
-    faults: Path | None = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 0,
+    load: Annotated[
+        Path | None, typer.Option(metavar="WORLD.json", help="Rows, as `sandbox dump` writes them.")
+    ] = None,
+    db: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the rows in this file.")
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak https; the second line names the certificate.")
+    ] = False,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What goes wrong, and when (JSON).")
+    ] = None,
 ) -> None:
-    """Serve a sandbox."""
-    from syncd.sandbox.commands import run_serve
+    """Serve a sandbox until it is stopped. The first line that it prints is its URL."""
+    from syncd.sandbox import run_serve
 
     run_serve(host, port, load, db, tls, faults)
+
+
+@sandbox.command()
+def dump(url: UrlArgument) -> None:
+    """Print all rows of a running sandbox as JSON."""
+    from syncd.sandbox import run_dump
+
+    typer.echo(run_dump(url))
+
+
+@sandbox.command()
+def seed(
+    url: UrlArgument,
+    people: Annotated[int, typer.Option(min=1, metavar="N", help="How many are in HR.")] = 200,
+    number: Annotated[
+        int, typer.Option("--seed", metavar="S", help="Another number makes another company.")
+    ] = 1,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where hr.csv and syncd.toml are written.")
+    ] = Path(),
+) -> None:
+    """Fill a running sandbox with a made-up company, and write its HR file and a configuration."""
+    from syncd.sandbox import run_seed
+
+    files = run_seed(url, people, number, out)
+    for file in files:
+        typer.echo(str(file))
+    typer.echo(f"try: syncd -c {files[-1]} plan", err=True)
