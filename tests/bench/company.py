@@ -231,7 +231,7 @@ def configuration(company: Company, *, url: str, state: str, source: Path, owner
 
 
 def _rules() -> Iterator[str]:
-    """Write two rules for each pair of departments: high grades outside the first site; the rest."""
+    """Write two rules for each pair of departments: high grades outside one site, the rest."""
     names = [name for _, name in profiles()]
     for pair in range(0, len(DEPARTMENTS), 2):
         both = json.dumps(DEPARTMENTS[pair : pair + 2])
