@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from pathlib import Path
 
-import click
-from click.exceptions import Abort, Exit
+import typer
 
 from syncd.core.errors import (
     ConfigError,
@@ -20,13 +21,12 @@ from syncd.core.errors import (
     TargetError,
     UsageError,
 )
-from syncd.engine.parts import ExitCode
-from syncd.sandbox import SandboxError
+from syncd.core.exits import ExitCode
 
-__all__ = ["INTERRUPTED", "exit_code", "explain"]
+__all__ = ["INTERRUPTED", "exit_code", "explain", "say", "sentence"]
 
 INTERRUPTED = 130
-"""What shells use for a process that was asked to stop."""
+"""What shells use for a process that was asked to stop: 128 and the number of SIGINT."""
 
 TABLE: tuple[tuple[type[BaseException], int], ...] = (
     (ConfigError, ExitCode.CONFIGURATION),
@@ -37,37 +37,68 @@ TABLE: tuple[tuple[type[BaseException], int], ...] = (
     (StateBroken, ExitCode.INTERNAL),
     (StateError, ExitCode.CONFIGURATION),
     (TargetError, ExitCode.TARGET),
-    (SandboxError, ExitCode.CONFIGURATION),
-    (click.UsageError, ExitCode.CONFIGURATION),
+    (typer.TyperException, ExitCode.CONFIGURATION),
     (Stopped, INTERRUPTED),
-    (Abort, INTERRUPTED),
+    (typer.Abort, INTERRUPTED),
     (KeyboardInterrupt, INTERRUPTED),
 )
+"""The first that fits decides."""
 
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code that an error ends the process with."""
-    if isinstance(error, Exit):
+    if isinstance(error, typer.Exit):
         return int(error.exit_code)
+    if _of_the_sandbox(error):
+        return ExitCode.CONFIGURATION
     return next((int(code) for kind, code in TABLE if isinstance(error, kind)), ExitCode.INTERNAL)
 
 
 def explain(error: BaseException) -> None:
-    """Say on standard error what went wrong; only a mistake of ours shows where it happened."""
-    if isinstance(error, Exit):
+    """Say on standard error what went wrong, and where it happened if SYNCD_DEBUG is set."""
+    if isinstance(error, typer.Exit):
         return
-    if isinstance(error, (Abort, KeyboardInterrupt)):
-        print("syncd: interrupted; nothing is half done: run the command again", file=sys.stderr)
-    elif isinstance(error, click.UsageError):
-        error.show()
-    elif isinstance(error, (SyncdError, SandboxError)):
-        for line in str(error).splitlines():
-            print(f"syncd: {line}", file=sys.stderr)
-    else:
-        where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = f" at {where[0].filename.rsplit('/', 1)[-1]}:{where[0].lineno}" if where else ""
-        print(
-            f"syncd: internal error{place}: {type(error).__name__}: {error}. "
-            "The journal is kept; run the command again, and report this with SYNCD_DEBUG=1",
-            file=sys.stderr,
+    if os.environ.get("SYNCD_DEBUG"):
+        traceback.print_exception(error)
+    for line in sentence(error).splitlines():
+        say(line)
+
+
+def say(line: str) -> None:
+    """Write one sentence to standard error."""
+    sys.stderr.write(f"syncd: {line}\n")
+
+
+def sentence(error: BaseException) -> str:
+    """Put an error into words: what, where, and what to do. Several problems are several lines."""
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        return (
+            "interrupted; what was in flight stays in the journal, and the next run settles it "
+            "by reading the target"
         )
+    if isinstance(error, typer.TyperException):
+        return _usage(error)
+    if isinstance(error, SyncdError) or _of_the_sandbox(error):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
+    # The text of a foreign error may quote data, so that only its kind and place are shown.
+    return (
+        f"internal error{place}: {type(error).__name__}; what was sent is in the journal, and the "
+        "next run settles it. Run the command again with SYNCD_DEBUG=1 to see where it happened"
+    )
+
+
+def _usage(error: typer.TyperException) -> str:
+    said = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        said = "a command is missing"
+    path = context.command_path if context is not None else "syncd"
+    return f"{said[:1].lower()}{said[1:]}; see: {path} --help"
+
+
+def _of_the_sandbox(error: BaseException) -> bool:
+    """Tell a SandboxError without importing the sandbox for it: whoever raised it has done so."""
+    module = sys.modules.get("syncd.sandbox.errors")
+    return module is not None and isinstance(error, module.SandboxError)

@@ -1,4 +1,4 @@
-"""The group of commands, and what all of them share."""
+"""The group of commands, and what all share. Nothing heavy is imported: help answers at once."""
 
 from __future__ import annotations
 
@@ -6,47 +6,66 @@ import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syncd import __version__
-from syncd.app import App, build
 from syncd.core.errors import UsageError
-from syncd.engine.parts import Stop
 
-__all__ = ["Context", "app", "context_of", "program"]
+if TYPE_CHECKING:
+    from syncd.app import App
+
+__all__ = ["Context", "app", "context_of"]
 
 app = typer.Typer(
     name="syncd",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Keep the mobile offline profile memberships in Dataverse as HR and the directory say.\n\n"
-        "New here? [bold]syncd demo[/bold] shows the whole job in a minute."
+        "New here? [bold]syncd demo[/bold] shows the whole job in a minute. Then: "
+        "[bold]plan[/bold] shows what would be done, [bold]reconcile[/bold] does it, "
+        "[bold]explain USER[/bold] says why, [bold]status[/bold] what needs a person."
+    ),
+    epilog=(
+        "Exit codes: 0 in step or done · 2 some changes failed · 3 a gate held back · "
+        "4 a source was not believed · 5 target · 6 another run · 64 usage · 70 internal error"
     ),
 )
 
 
 @dataclass(slots=True)
 class Context:
-    """What was said before the command."""
+    """What was said before the command, and whether somebody asks it to stop."""
 
     path: Path | None
-    stop: Stop = field(default_factory=Stop)
+    stop: Event = field(default_factory=Event)
+    signal: int | None = None
     _app: App | None = None
 
     @property
     def app(self) -> App:
         """The program as configured; loaded once. Raises ConfigError."""
         if self._app is None:
+            from syncd.app import build
+
             if self.path is None:
                 raise UsageError(
                     "no configuration given; use: syncd -c FILE …, or set SYNCD_CONFIG"
                 )
             self._app = build(self.path, os.environ, self.stop)
         return self._app
+
+    def ask_to_stop(self, number: int, _frame: object = None) -> None:
+        """Stop cleanly. Raises KeyboardInterrupt for somebody who asks twice and will not wait."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        self.signal = number
+        self.stop.set()
 
 
 def context_of(context: typer.Context) -> Context:
@@ -66,7 +85,13 @@ def start(
     context: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", envvar="SYNCD_CONFIG", help="The configuration, a TOML file."),
+        typer.Option(
+            "--config",
+            "-c",
+            envvar="SYNCD_CONFIG",
+            metavar="FILE",
+            help="The configuration (TOML).",
+        ),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -74,19 +99,6 @@ def start(
 ) -> None:
     """Remember the configuration; commands load it when they need it."""
     del version
-    stop = Stop()
-    context.obj = Context(config, stop)
+    shared = context.obj = Context(config)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _ask_to_stop(stop))
-
-
-def _ask_to_stop(stop: Stop) -> None:
-    """Stop cleanly; somebody who asks twice does not want to wait."""
-    if stop.is_set():
-        raise KeyboardInterrupt
-    stop.set()
-
-
-from syncd.cli import cases, run, serve  # noqa: E402, F401  # they register their commands on `app`
-
-program = typer.main.get_command(app)
+        signal.signal(number, shared.ask_to_stop)

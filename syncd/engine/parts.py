@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import IntEnum
 from threading import Event
 from typing import Protocol
 from uuid import UUID
 
 from syncd.core.certificate import Certificate
+from syncd.core.exits import ExitCode
 from syncd.core.gates import Gate
 from syncd.core.ids import environment_space
 from syncd.core.plan import Fault, Result
@@ -22,19 +22,6 @@ __all__ = ["Clock", "Environment", "ExitCode", "Progress", "Ranked", "RunReport"
 
 Clock = Callable[[], datetime]
 """Tells the time, in UTC."""
-
-
-class ExitCode(IntEnum):
-    """How a command ended (behaviour.md section 9)."""
-
-    DONE = 0
-    FAILED = 2
-    GATE = 3
-    NOT_BELIEVED = 4
-    TARGET = 5
-    LEASE = 6
-    CONFIGURATION = 64
-    INTERNAL = 70
 
 
 @dataclass(frozen=True, slots=True)

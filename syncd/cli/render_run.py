@@ -1,0 +1,283 @@
+"""A plan or a run as text: the verdict, then who is concerned and why, then what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from syncd.cli.render import SAYS, columns, counted, heading, more, moved, styled, summed
+from syncd.core.plan import Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from syncd.engine.parts import RunReport
+    from syncd.state.views import Group, PlanShown
+
+__all__ = ["next_step", "show", "verdict"]
+
+BECAME = {
+    "applied": "done",
+    "already": "was so already",
+    "moved": "no longer fits; skipped",
+    "failed": "FAILED",
+    "held": "HELD by a gate",
+}
+OUTCOMES = {
+    Result.APPLIED: "applied",
+    Result.ALREADY: "done already",
+    Result.MOVED: "no longer fitting",
+    Result.FAILED: "failed",
+    Result.HELD: "held by a gate",
+}
+
+
+def show(out: Console, report: RunReport, plan: PlanShown | None, *, saved: bool = True) -> None:
+    """Write what a run or a plan comes to. Without *plan* there was nothing to plan with."""
+    mode = "staging" if report.outcomes is None and report.run is None else "live"
+    style = "bold green" if not report.exit_code else "bold yellow"
+    if report.problem:
+        style = "bold red"
+    out.print(styled((report.environment, "bold"), f" · {mode} · ", (verdict(report, plan), style)))
+    facts = _facts(report, plan)
+    if facts:
+        out.print(styled((facts, "dim")))
+    if report.problem:
+        out.print(styled(("problem: ", "red"), report.problem))
+    if plan is not None:
+        _show_plan(out, plan)
+    step = next_step(report, plan, saved=saved)
+    if step:
+        out.print()
+        out.print(styled(("Next: ", "bold"), step))
+
+
+def verdict(report: RunReport, plan: PlanShown | None) -> str:
+    """Return what a run comes to, in a few words."""
+    said = list(_withheld(report))
+    adopted = plan.adopted.total if plan else 0
+    if report.stopped:
+        said.insert(0, "stopped")
+    if plan is None:
+        return "; ".join(said) or "nothing was planned"
+    live = report.run is not None or report.outcomes is not None
+    if report.outcomes is not None and report.planned:
+        done = [
+            f"{number:,} {OUTCOMES[result]}"
+            for result, number in report.outcomes.items()
+            if number and result is not Result.APPLIED
+        ]
+        applied = counted(report.outcomes.get(Result.APPLIED, 0), "change")
+        said.insert(0, ", ".join([f"{applied} applied", *done]))
+    elif report.planned:
+        said.insert(0, f"{counted(report.planned, 'change')} would be made")
+    if adopted:
+        word = "adopted" if live else "would be adopted"
+        said.append(f"{counted(adopted, 'row')} {word}")
+    waiting = sum(group.total for group in (*plan.pending, *plan.reports))
+    if not report.planned and not adopted:
+        said.insert(0, "nothing to do now" if said or waiting else "in step, nothing to do")
+    if waiting:
+        said.append(f"{waiting:,} to look at")
+    return "; ".join(said)
+
+
+def _withheld(report: RunReport) -> Iterator[str]:
+    tripped = sorted({gate.gate for gate in report.gates if gate.tripped})
+    if tripped:
+        yield f"the {' and '.join(tripped)} gate held"
+    doubted = [each.source for each in report.certificates if not each.certified]
+    if doubted:
+        verb = "was" if len(doubted) == 1 else "were"
+        yield f"{', '.join(doubted)} {verb} not believed, removals withheld"
+
+
+def _facts(report: RunReport, plan: PlanShown | None) -> str:
+    parts = []
+    if report.run is not None:
+        parts.append(f"run {report.run}")
+    if report.plan is not None:
+        parts.append(f"plan {report.plan}")
+    if plan is not None:
+        if report.run is None:
+            parts.append(f"as of {plan.summary['created_at']}")
+        parts.append(f"{sum(plan.summary['situations'].values()):,} considered")
+    if report.seconds >= 1:
+        parts.append(f"{report.seconds:.1f} s")
+    if report.recovered:
+        parts.append(f"{counted(report.recovered, 'interrupted change')} settled first")
+    return " · ".join(parts)
+
+
+def _show_plan(out: Console, plan: PlanShown) -> None:
+    situations = summed(plan.summary["situations"])
+    if situations:
+        out.print(styled((situations, "dim")))
+    for group in plan.changes:
+        _show_changes(out, group)
+    _show_adopted(out, plan.adopted)
+    _show_pending(out, plan.pending)
+    _show_reports(out, plan.reports)
+    _show_conflicts(out, plan.conflicts)
+    _show_saved(out, plan.saved)
+    _show_gates(out, plan.summary["gates"])
+    _show_certificates(out, plan.summary["certificates"])
+
+
+def _show_group(
+    out: Console, title: str, note: str, group: Group, lines: Sequence[Sequence[str | None]]
+) -> None:
+    out.print()
+    out.print(heading(title, note))
+    out.print(columns(lines))
+    rest = more(group.total, len(group.first))
+    if rest:
+        out.print(styled((f"  {rest}", "dim")))
+
+
+def _show_changes(out: Console, group: Group) -> None:
+    situation, action, became = group.common
+    title = f"{action} {group.total:,}"
+    if became:
+        title += f", {BECAME.get(became, became)}"
+    lines = [
+        [_person(each), moved(each["profile_before"], each["profile_after"]), _why(each)]
+        for each in group.first
+    ]
+    _show_group(out, title, f"{situation}: {SAYS.get(situation, '')}", group, lines)
+
+
+def _why(change: dict[str, Any]) -> str:
+    detail = change.get("detail")
+    return f"{change['reason']}; {detail}" if detail else str(change["reason"])
+
+
+def _person(each: dict[str, Any]) -> str:
+    """Name somebody: the key, and the user if it is known."""
+    user = each.get("user_name") or each.get("user")
+    parts = [str(part) for part in (each.get("person"), user) if part]
+    return " ".join(parts) or str(each.get("membership") or each.get("profile") or "")
+
+
+def _show_adopted(out: Console, group: Group) -> None:
+    if group.total:
+        lines = [[_person(each), str(each["profile"])] for each in group.first]
+        note = "rows that were right already and are ours from now on"
+        _show_group(out, f"adopt {group.total:,}", note, group, lines)
+
+
+def _show_pending(out: Console, groups: Sequence[Group]) -> None:
+    for group in groups:
+        situation, reason = group.common
+        lines = [
+            [_person(each), f"due {each['due']}" if each.get("due") else ""] for each in group.first
+        ]
+        note = f"{situation}: {SAYS.get(situation, '')}"
+        _show_group(
+            out, f"pending {group.total:,}, {PENDING.get(reason, reason)}", note, group, lines
+        )
+
+
+PENDING = {
+    "grace": "waiting for its day",
+    "certificate": "until every source is believed",
+    "profile": "until its profile can be used",
+    "gate": "until the gate lets it pass",
+    "blackout": "until the blackout is over",
+    "escrow": "waiting for its next try",
+}
+
+
+def _show_reports(out: Console, groups: Sequence[Group]) -> None:
+    for group in groups:
+        (situation,) = group.common
+        lines = [[_person(each), str(each["detail"])] for each in group.first]
+        title = f"needs a person {group.total:,}"
+        _show_group(out, title, f"{situation}: {SAYS.get(situation, '')}", group, lines)
+
+
+def _show_conflicts(out: Console, groups: Sequence[Group]) -> None:
+    for group in groups:
+        lines = [[_person(each), ", ".join(each["profiles"])] for each in group.first]
+        _show_group(out, f"open conflict {group.total:,}", group.common[0], group, lines)
+
+
+def _show_saved(out: Console, group: Group) -> None:
+    if group.total:
+        lines = [[_person(each), f"was pending as {each['situation']}"] for each in group.first]
+        note = "a pending removal is called off: they are wanted again"
+        _show_group(out, f"saved {group.total:,}", note, group, lines)
+
+
+def _show_gates(out: Console, gates: Sequence[dict[str, Any]]) -> None:
+    tripped = [gate for gate in gates if gate["tripped"]]
+    if not tripped:
+        return
+    out.print()
+    out.print(heading("gates", "no risky change goes ahead while one of them holds", "bold yellow"))
+    out.print(
+        columns(
+            [
+                [
+                    gate["gate"],
+                    gate["scope"],
+                    f"{gate['count']:,} where {gate['allowed']:,} may pass",
+                ]
+                for gate in tripped
+            ]
+        )
+    )
+
+
+def _show_certificates(out: Console, certificates: Sequence[dict[str, Any]]) -> None:
+    doubted = [each for each in certificates if not each["certified"]]
+    if not doubted:
+        return
+    out.print()
+    note = "nothing is removed while a source is not believed"
+    out.print(heading("sources", note, "bold yellow"))
+    lines = [
+        [each["source"] if not place else "", finding]
+        for each in doubted
+        for place, finding in enumerate(each["findings"])
+    ]
+    out.print(columns(lines))
+
+
+def next_step(report: RunReport, plan: PlanShown | None, *, saved: bool) -> str:
+    """Return the command that somebody who read all this would type."""
+    where = f"--environment {report.environment}"
+    if report.stopped:
+        return f"go on where this stopped: syncd reconcile {where}"
+    if report.problem:
+        return f"mend what stopped the run, then: syncd reconcile {where}"
+    doubted = [each.source for each in report.certificates if not each.certified]
+    if doubted:
+        return (
+            f"mend {', '.join(doubted)}; if it is right as it is: syncd sources accept {doubted[0]}"
+        )
+    tripped = [gate for gate in report.gates if gate.tripped]
+    removals = [gate for gate in tripped if gate.gate == "removals"]
+    if removals:
+        gate = removals[0]
+        scope = f'"{gate.scope}"' if " " in gate.scope else gate.scope
+        return (
+            f"if this is right: syncd passes grant --scope {scope} --max {gate.count} "
+            f"--expires 2h --reason TEXT {where}"
+        )
+    if report.outcomes is not None and report.outcomes.get(Result.FAILED):
+        return f"the failed ones are tried again by the next: syncd reconcile {where}"
+    made = report.run is None and report.outcomes is None
+    if made and plan is not None and (report.planned or plan.adopted.total):
+        return f"syncd apply {report.plan}" if saved else f"syncd reconcile {where}"
+    return _look_closer(plan)
+
+
+def _look_closer(plan: PlanShown | None) -> str:
+    if plan is None:
+        return ""
+    if plan.conflicts:
+        return "decide: syncd conflicts resolve USER --profile NAME --reason TEXT"
+    if plan.reports or plan.pending:
+        return "why somebody is as they are: syncd explain USER"
+    return ""

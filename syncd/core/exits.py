@@ -1,0 +1,38 @@
+"""How a command ends (behaviour.md section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+__all__ = ["ExitCode", "gravest"]
+
+
+class ExitCode(IntEnum):
+    """What a command tells the shell that started it."""
+
+    DONE = 0
+    FAILED = 2
+    GATE = 3
+    NOT_BELIEVED = 4
+    TARGET = 5
+    LEASE = 6
+    CONFIGURATION = 64
+    INTERNAL = 70
+
+
+GRAVEST_FIRST = (
+    ExitCode.INTERNAL,
+    ExitCode.CONFIGURATION,
+    ExitCode.LEASE,
+    ExitCode.TARGET,
+    ExitCode.NOT_BELIEVED,
+    ExitCode.GATE,
+    ExitCode.FAILED,
+)
+
+
+def gravest(codes: Iterable[int]) -> ExitCode:
+    """Return the code that a command for several environments ends with."""
+    found = set(codes)
+    return next((code for code in GRAVEST_FIRST if code in found), ExitCode.DONE)
