@@ -9,10 +9,10 @@ from syncd.app import App
 from syncd.cli import desk, listing
 from syncd.core.errors import UsageError
 from syncd.core.model import iso
-from syncd.state import lookup, rulings
+from syncd.state import lookup, observed, rulings
 from syncd.state.decisions import Ruling, Verb
 
-__all__ = ["grant", "revoke", "show"]
+__all__ = ["give", "grant", "revoke", "show"]
 
 RUN = "run"
 PROFILE = "profile:"
@@ -62,16 +62,27 @@ def grant(
     app: App, scope: str, most: int, expires: str, reason: str, environment: str | None
 ) -> None:
     """Raise one scope of the removals gate, for the first run that needs it."""
+    for sentence in give(app, scope, most, expires, reason, environment):
+        listing.put(sentence)
+
+
+def give(
+    app: App, scope: str, most: int, expires: str, reason: str, environment: str | None
+) -> list[str]:
+    """Grant passes, and return what to say about each. Raises UsageError."""
+    said = []
     with desk.sit_down(app, environment, reason) as at:
         until = iso(at.at + _duration(expires))
         for place in at.places:
             named = _scope(at, place, scope)
             at.add(Verb.PASS, named, place, value=str(most), until=until)
             number = lookup.rulings(at.tx, Verb.PASS, place.env)[-1].id
-            listing.put(
-                f"{place.name}: pass {number} lets {most} risky changes through the gate of "
-                f"{named}, once, until {until}"
+            risky = "1 risky change" if most == 1 else f"{most} risky changes"
+            said.append(
+                f"{place.name}: pass {number} lets {risky} through the gate of {named}, once, "
+                f"until {until}"
             )
+    return said
 
 
 def _duration(written: str) -> timedelta:
@@ -91,7 +102,10 @@ def _scope(at: desk.Desk, place: desk.Place, scope: str) -> str:
     name = scope.removeprefix(PROFILE).strip()
     if name == scope or not name:
         raise UsageError(f"--scope {scope}: is neither run nor profile:NAME")
-    return PROFILE + desk.profile_of(at.tx, place, name, published=False).name
+    profile = desk.profile_of(at.tx, place, name, published=False)
+    known = observed.resolve_profiles(at.tx, place.env).values()
+    alone = sum(each.name == profile.name for each in known) == 1
+    return PROFILE + (profile.name if alone else profile.id)
 
 
 def revoke(app: App, number: int, reason: str) -> None:

@@ -24,7 +24,8 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     for key, value in table.items():
         name = ".".join(_key(part) for part in (*path, key))
         if isinstance(value, Mapping):
-            yield from ("", f"[{name}]")
+            if not value or any(not _is_section(each) for each in value.values()):
+                yield from ("", f"[{name}]")
             yield from _table(value, (*path, key))
         elif _is_section(value):
             for entry in value:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect
 from syncd.core.identity import guid, login
 from syncd.state.database import one, rows
 from syncd.state.decisions import Ruling, Verb
-from syncd.state.schema import metadata
+from syncd.state.schema_memory import metadata
 
 __all__ = [
     "Clash",
@@ -33,6 +33,7 @@ __all__ = [
     "sizes",
     "users",
     "wanted_profile",
+    "wants",
 ]
 
 RULING = "id, env, kind, subject, value, against, until, reason, who, at"
@@ -146,6 +147,21 @@ def wanted_profile(tx: Connection, env: int, user: str, today: date) -> str | No
     return None if found is None else str(found)
 
 
+def wants(tx: Connection, env: int, today: date) -> set[tuple[str, str]]:
+    """Who should have what: users that are not disabled, with the profile that rules want."""
+    found = rows(
+        tx,
+        "SELECT s.user_id, a.profile FROM standing s "
+        "JOIN answers a ON a.env = s.env AND a.combo = s.combo "
+        "JOIN users u ON u.env = s.env AND u.id = s.user_id "
+        "WHERE s.env = :env AND s.finding IN ('linked', 'decided') AND u.disabled = 0 "
+        "AND :today BETWEEN s.first_day AND s.last_day AND a.profile IS NOT NULL",
+        env=env,
+        today=today.toordinal(),
+    )
+    return {(row.user_id, row.profile) for row in found}
+
+
 def rulings(tx: Connection, verb: Verb, env: int | None) -> list[Ruling]:
     """Decisions of one kind that nobody withdrew and nothing used up; expired ones, too."""
     found = rows(
@@ -249,8 +265,8 @@ def last_runs(tx: Connection) -> list[Run]:
 
 def sizes(tx: Connection) -> dict[str, int]:
     """How many rows each table has, by name; tables that are not there are left out."""
-    there = set(inspect(tx).get_table_names())
-    names = sorted(table.name for table in metadata.sorted_tables if table.name in there)
+    known = {table.name for table in metadata.sorted_tables}
+    names = sorted(known & set(inspect(tx).get_table_names()))
     return {name: int(one(tx, f"SELECT count(*) FROM {name}")) for name in names}
 
 
