@@ -26,7 +26,7 @@ from syncd.state.database import Tx
 from syncd.state.memory import Notebook
 from syncd.state.plans import Spool
 
-__all__ = ["Planned", "make_plan"]
+__all__ = ["Order", "Planned", "make_plan", "prepare"]
 
 SCHEMA = "syncd.plan/1"
 VALID = timedelta(days=1)
@@ -72,16 +72,7 @@ class Order:
 def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     """Decide about everybody and save the plan, with all that the run must remember."""
     progress.phase("comparing")
-    references = _ask_rules(tx, order)
-    profiles = observed.resolve_profiles(tx, order.env)
-    context = Context(
-        policy=order.environment.policy,
-        now=order.now,
-        certified=order.certified,
-        managed=references.managed,
-        unresolved=frozenset().union(*references.unresolved.values()),
-        profiles=profiles,
-    )
+    context, references = prepare(tx, order)
     base = plans.base(tx, order.env)
     standing.correlate(tx, order.env, context.policy, context.today, certified=order.certified)
     notebook = Notebook(tx, order.env, order.run, iso(order.now), order.shown)
@@ -91,12 +82,26 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     plans.name_creates(tx, order.plan, order.env, order.environment.space)
     if order.restrict_to is not None:
         archive.restrict(tx, order.plan, order.restrict_to)
-    passes = decisions.passes(tx, order.env, iso(order.now), profiles)
+    passes = decisions.passes(tx, order.env, iso(order.now), context.profiles)
     verdict = gates.check(plans.counts(tx, order.plan), base, context.policy, passes)
     plans.hold(tx, order.plan, verdict)
     spool.remark("pending", list(plans.withheld(tx, order.plan)))
     notebook.close(order.plan)
     return _save(tx, order, context, situations, verdict)
+
+
+def prepare(tx: Tx, order: Order) -> tuple[Context, References]:
+    """Ask the rules, and say what holds for every case."""
+    references = _ask_rules(tx, order)
+    context = Context(
+        policy=order.environment.policy,
+        now=order.now,
+        certified=order.certified,
+        managed=references.managed,
+        unresolved=frozenset().union(*references.unresolved.values()),
+        profiles=observed.resolve_profiles(tx, order.env),
+    )
+    return context, references
 
 
 def _ask_rules(tx: Tx, order: Order) -> References:

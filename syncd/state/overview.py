@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from syncd.state import archive
 from syncd.state.database import one, rows, stream
-from syncd.state.views import Document
+from syncd.state.views import BECAME, Document
 
-__all__ = ["audit", "run_shown", "runs", "status"]
+__all__ = ["audit", "last_changes", "rulings_about", "run_shown", "runs", "status"]
 
 FULL = ("reconcile", "full")
 """Commands that look at everybody and apply what follows."""
@@ -219,3 +219,52 @@ def audit(
             "why": row.why,
             "result": row.result,
         }
+
+
+# --- about one person or user -----------------------------------------------------------------
+
+
+def rulings_about(tx: Connection, env: int, subjects: Sequence[str]) -> list[Document]:
+    """Return what operators decided about somebody and did not withdraw."""
+    found = rows(
+        tx,
+        "SELECT d.*, p.name AS profile_name FROM decisions d LEFT JOIN profiles p "
+        "ON p.env = d.env AND p.id = d.value WHERE d.env = :env AND d.ended IS NULL "
+        "AND d.kind IN ('link', 'profile', 'hold') ORDER BY d.id",
+        env=env,
+    )
+    return [
+        {
+            "kind": row.kind,
+            "subject": row.subject,
+            "value": row.profile_name or row.value,
+            "until": row.until,
+            "reason": row.reason,
+            "who": row.who,
+            "at": row.at,
+        }
+        for row in found
+        if row.subject in subjects
+    ]
+
+
+def last_changes(
+    tx: Connection, env: int, persons: Sequence[str], user: str | None
+) -> list[Document]:
+    """Return what the last run's plan had for somebody, and what became of it."""
+    names = {f"person{place}": person for place, person in enumerate(persons)}
+    among = ", ".join(f":{name}" for name in names) or "NULL"
+    found = rows(
+        tx,
+        f"SELECT c.action, {BECAME} AS became, c.detail, r.id AS run FROM runs r "
+        "JOIN changes c ON c.plan = r.plan WHERE r.id = "
+        "(SELECT max(id) FROM runs WHERE env = :env AND plan IS NOT NULL) "
+        f"AND (c.person IN ({among}) OR c.user_id = :user) ORDER BY c.number",
+        env=env,
+        user=user,
+        **names,
+    )
+    return [
+        {"run": row.run, "action": row.action, "result": row.became, "detail": row.detail}
+        for row in found
+    ]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from syncd.state import archive
 from syncd.state.database import one, rows
 
-__all__ = ["Document", "Group", "PlanShown", "plan_shown", "plans_like", "user_names"]
+__all__ = ["BECAME", "Document", "Group", "PlanShown", "plan_shown", "plans_like", "user_names"]
 
 Document = dict[str, Any]
 """What becomes a JSON object, or is put into words."""
@@ -83,6 +83,7 @@ def plan_shown(tx: Connection, plan: str, most: int = 20) -> PlanShown:
 
 
 BECAME = "CASE WHEN held IS NOT NULL THEN 'held' ELSE COALESCE(result, '') END"
+"""What became of a change: a result, held, or nothing yet."""
 
 
 def _changes(tx: Connection, plan: str, profiles: Mapping[str, str], most: int) -> Iterator[Group]:
