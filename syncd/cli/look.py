@@ -157,7 +157,11 @@ def _show(document: Document, *, as_json: bool) -> None:
 def status(
     context: typer.Context, environment: EnvironmentOption = None, as_json: JsonOption = False
 ) -> None:
-    """Say of each environment: is a run going on, when did one succeed, is it in sync, who is needed."""
+    """
+    Say how each environment stands.
+
+    Is a run going on, when did one last succeed, is it in sync now, and what needs a person.
+    """
     from syncd.cli import render_look
     from syncd.state import overview
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from syncd.core.model import Situation
 
@@ -69,8 +71,9 @@ def console(stream: TextIO | None = None, width: int | None = None) -> Console:
     """
     from rich.console import Console
 
+    out = stream or sys.stdout
     found = Console(
-        file=stream or sys.stdout,
+        file=out if out.isatty() else cast("TextIO", _Trimmed(out)),
         width=width,
         markup=False,
         emoji=False,
@@ -80,6 +83,23 @@ def console(stream: TextIO | None = None, width: int | None = None) -> Console:
     if width is None and found.width > WIDEST:
         found.width = WIDEST
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Trimmed:
+    """Writes lines without the blanks that tables leave at their ends."""
+
+    stream: TextIO
+
+    def write(self, text: str) -> int:
+        self.stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 @contextmanager

@@ -44,6 +44,9 @@ def _show_judged(out: Console, judged: Document, *, several: bool) -> None:
     who = f"{judged['person']}: " if several and judged["person"] else ""
     style = "bold green" if situation in ("CONFIRMED", "FOUND", "IDLE") else "bold yellow"
     out.print(styled(who, (situation, style), f": {SAYS.get(situation, '')}"))
+    wanted = f"wants {judged['wanted']}" if judged["wanted"] else "wants no profile"
+    if judged["presence"]:
+        out.print(columns([["sources", f"{judged['presence']}, {wanted}"]]))
     lines = list(_follows(judged))
     out.print(columns(lines or [["next run", "nothing to do"]]))
 
@@ -192,10 +195,8 @@ def _show_user(out: Console, user: Document) -> None:
         ]
         said = ", ".join(mark for mark in marks if mark)
         lines.append(["rows" if not place else "", f"{row['profile']}: {said}"])
-    for team in user["teams"]:
-        lines.append(["team brings", team])
-    for person in user["explained_by"]:
-        lines.append(["found by", f"{person}, who is not decided about"])
+    lines += [["team brings", team] for team in user["teams"]]
+    lines += [["found by", f"{key}, who is not decided about"] for key in user["explained_by"]]
     for each in user["conflicts"]:
         end = f"ended {when(each['ended'])} by {each['how']}" if each["ended"] else "still there"
         lines.append(["conflict", f"{each['code']} since {when(each['first'])}, {end}"])
