@@ -154,6 +154,12 @@ def columns(
         collapse_padding=True,
     )
     found = [list(line) for line in lines]
+    if not heads:
+        # A column in which nobody has anything would only push the others apart.
+        longest = max(map(len, found), default=0)
+        found = [[*line, *[""] * (longest - len(line))] for line in found]
+        filled = [place for place, column in enumerate(zip(*found, strict=True)) if any(column)]
+        found = [[line[place] for place in filled] for line in found]
     number = len(heads) or max((len(line) for line in found), default=0)
     for place in range(number):
         head = heads[place] if heads else ""

@@ -51,7 +51,7 @@ def show_status(out: Console, document: Document) -> None:
             ]
         )
     )
-    needs = list(_needs(document["needs"]))
+    needs = [*_unwell(last), *_needs(document["needs"])]
     if needs:
         out.print(heading("  needs a person"))
         out.print(columns(needs, indent=4))
@@ -95,6 +95,12 @@ def _attempt(run: Document) -> str:
 def _ended(code: int | None) -> str:
     word = ENDED.get(code, "stopped")
     return word if code is None else f"{word} (exit code {code})"
+
+
+def _unwell(last: Document | None) -> Iterable[Sequence[str]]:
+    """Name a last run that broke off: what it left is not the whole picture."""
+    if last and last["finished"] and last["exit_code"] not in (0, 2, 3, 4):
+        yield "the last run broke off", f"{_ended(last['exit_code'])}; syncd runs {last['run']}"
 
 
 def _needs(needs: Document) -> Iterable[Sequence[str]]:

@@ -59,7 +59,7 @@ def verdict(report: RunReport, plan: PlanShown | None) -> str:
     if report.stopped:
         said.insert(0, "stopped")
     if plan is None:
-        return "; ".join(said) or "nothing was planned"
+        return "; ".join(said) or "nothing was done"
     live = report.run is not None or report.outcomes is not None
     if report.outcomes is not None and report.planned:
         done = [
@@ -125,11 +125,22 @@ def _show_plan(out: Console, plan: PlanShown) -> None:
 
 
 def _show_group(
-    out: Console, title: str, note: str, group: Group, lines: Sequence[Sequence[str | None]]
+    out: Console,
+    title: str,
+    note: str,
+    group: Group,
+    facts: Sequence[Sequence[str]],
 ) -> None:
+    """Write who is concerned, with facts about each; what all of them share is said once."""
+    shared = {facts[0][-1]} if facts and facts[0] else set()
+    if len(facts) > 1 and {each[-1] for each in facts if each} == shared:
+        facts = [each[:-1] for each in facts]
+        here = "here: " if group.total > len(group.first) else ""
+        note = f"{note}; {here}{shared.pop()}"
     out.print()
     out.print(heading(title, note))
-    out.print(columns(lines))
+    who = [_person(each) for each in group.first]
+    out.print(columns([*each, *more_facts] for each, more_facts in zip(who, facts, strict=True)))
     rest = more(group.total, len(group.first))
     if rest:
         out.print(styled((f"  {rest}", "dim")))
@@ -140,11 +151,10 @@ def _show_changes(out: Console, group: Group) -> None:
     title = f"{action} {group.total:,}"
     if became:
         title += f", {BECAME.get(became, became)}"
-    lines = [
-        [_person(each), moved(each["profile_before"], each["profile_after"]), _why(each)]
-        for each in group.first
+    facts = [
+        [moved(each["profile_before"], each["profile_after"]), _why(each)] for each in group.first
     ]
-    _show_group(out, title, f"{situation}: {SAYS.get(situation, '')}", group, lines)
+    _show_group(out, title, f"{situation}: {SAYS.get(situation, '')}", group, facts)
 
 
 def _why(change: dict[str, Any]) -> str:
@@ -152,30 +162,27 @@ def _why(change: dict[str, Any]) -> str:
     return f"{change['reason']}; {detail}" if detail else str(change["reason"])
 
 
-def _person(each: dict[str, Any]) -> str:
-    """Name somebody: the key, and the user if it is known."""
-    user = each.get("user_name") or each.get("user")
-    parts = [str(part) for part in (each.get("person"), user) if part]
-    return " ".join(parts) or str(each.get("membership") or each.get("profile") or "")
+def _person(each: dict[str, Any]) -> tuple[str, str]:
+    """Name somebody: the key, and the user; or the thing that nobody has."""
+    user = each.get("user_name") or each.get("user") or ""
+    thing = each.get("membership") or each.get("profile") or ""
+    return str(each.get("person") or ""), str(user or ("" if each.get("person") else thing))
 
 
 def _show_adopted(out: Console, group: Group) -> None:
     if group.total:
-        lines = [[_person(each), str(each["profile"])] for each in group.first]
+        facts = [[str(each["profile"])] for each in group.first]
         note = "rows that were right already and are ours from now on"
-        _show_group(out, f"adopt {group.total:,}", note, group, lines)
+        _show_group(out, f"adopt {group.total:,}", note, group, facts)
 
 
 def _show_pending(out: Console, groups: Sequence[Group]) -> None:
     for group in groups:
         situation, reason = group.common
-        lines = [
-            [_person(each), f"due {each['due']}" if each.get("due") else ""] for each in group.first
-        ]
+        facts = [[f"due {each['due']}"] if each.get("due") else [] for each in group.first]
         note = f"{situation}: {SAYS.get(situation, '')}"
-        _show_group(
-            out, f"pending {group.total:,}, {PENDING.get(reason, reason)}", note, group, lines
-        )
+        title = f"pending {group.total:,}, {PENDING.get(reason, reason)}"
+        _show_group(out, title, note, group, facts)
 
 
 PENDING = {
@@ -191,22 +198,22 @@ PENDING = {
 def _show_reports(out: Console, groups: Sequence[Group]) -> None:
     for group in groups:
         (situation,) = group.common
-        lines = [[_person(each), str(each["detail"])] for each in group.first]
-        title = f"needs a person {group.total:,}"
-        _show_group(out, title, f"{situation}: {SAYS.get(situation, '')}", group, lines)
+        facts = [[str(each["detail"])] for each in group.first]
+        title = f"to look at {group.total:,}"
+        _show_group(out, title, f"{situation}: {SAYS.get(situation, '')}", group, facts)
 
 
 def _show_conflicts(out: Console, groups: Sequence[Group]) -> None:
     for group in groups:
-        lines = [[_person(each), ", ".join(each["profiles"])] for each in group.first]
-        _show_group(out, f"open conflict {group.total:,}", group.common[0], group, lines)
+        facts = [[", ".join(each["profiles"])] for each in group.first]
+        _show_group(out, f"open conflict {group.total:,}", group.common[0], group, facts)
 
 
 def _show_saved(out: Console, group: Group) -> None:
     if group.total:
-        lines = [[_person(each), f"was pending as {each['situation']}"] for each in group.first]
+        facts = [[f"was pending as {each['situation']}"] for each in group.first]
         note = "a pending removal is called off: they are wanted again"
-        _show_group(out, f"saved {group.total:,}", note, group, lines)
+        _show_group(out, f"saved {group.total:,}", note, group, facts)
 
 
 def _show_gates(out: Console, gates: Sequence[dict[str, Any]]) -> None:

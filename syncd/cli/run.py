@@ -57,7 +57,7 @@ def plan(
         def work(name: str) -> int:
             report = _plan(shared, database, name, bar, at, as_json=as_json, bare=True)
             waiting = ExitCode.FAILED if exit_code and report.planned else ExitCode.DONE
-            return gravest([close(shared, report), waiting])
+            return gravest([close(shared, report, as_json=as_json), waiting])
 
         code = turns(shared, names, work, as_json=as_json)
     raise typer.Exit(code)
@@ -114,7 +114,8 @@ def reconcile(
         def work(name: str) -> int:
             if dry_run:
                 now = shared.app.clock()
-                return close(shared, _plan(shared, database, name, bar, now, as_json=as_json))
+                report = _plan(shared, database, name, bar, now, as_json=as_json)
+                return close(shared, report, as_json=as_json)
             with shared.app.reconciler(database, name, bar) as reconciler:
                 report = reconciler.reconcile()
             return _present(shared, database, report, bar, as_json=as_json)
@@ -220,7 +221,7 @@ def _present(
             shown = views.plan_shown(tx, report.plan) if report.plan else None
             with unread():
                 render_run.show(console(), report, shown)
-    return close(shared, report)
+    return close(shared, report, as_json=as_json)
 
 
 def _wrapped(report: RunReport, plan: Iterator[str]) -> Iterator[str]:

@@ -41,8 +41,13 @@ def turns(shared: Context, names: Iterable[str], work: Work, *, as_json: bool) -
         except Exception as error:  # noqa: BLE001  # the others have their turn, whatever this was
             codes.append(_failed(shared, name, error, as_json=as_json))
     if shared.stop.is_set():
-        return 128 + (shared.signal or signal.SIGINT)
+        return _stop_code(shared)
     return gravest(codes)
+
+
+def _stop_code(shared: Context) -> int:
+    """Return what shells expect of a process that a signal stopped."""
+    return 128 + (shared.signal or signal.SIGINT)
 
 
 def _failed(shared: Context, name: str, error: Exception, *, as_json: bool) -> int:
@@ -78,13 +83,17 @@ def write(pieces: Iterable[str]) -> None:
         sys.stdout.write("\n")
 
 
-def close(shared: Context, report: RunReport) -> int:
-    """Write the closing line of a run and return its exit code."""
+def close(shared: Context, report: RunReport, *, as_json: bool) -> int:
+    """
+    Write the closing line of a run and return its exit code.
+
+    Its problem stands in the text already, where a person reads both streams.
+    """
     if report.stopped:
         say(f"{report.environment}: {_stopped(report)}")
-    elif report.problem:
+    elif report.problem and (as_json or not sys.stderr.isatty()):
         say(f"{report.environment}: {report.problem}")
-    code = int(report.exit_code)
+    code = _stop_code(shared) if report.stopped else int(report.exit_code)
     _log(
         shared,
         "run finished" if report.run is not None else "plan finished",
