@@ -7,8 +7,8 @@ several people gets a user, gates) is settled before or after it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from syncd.core import conflicts
 from syncd.core.case import (
@@ -59,8 +59,8 @@ def decide(case: Case, context: Context) -> Decision:
     """Decide about one case."""
     situation = classify(case)
     proposal = propose(case, situation, context)
-    sighting, waits = _timing(case, situation, context, proposal)
-    steps, pending = _withhold(proposal.steps, context, waits, sighting)
+    sighting, wait = _timing(case, situation, context, proposal)
+    steps, pending = _withhold(proposal.steps, context, wait)
     if _flapping(case, situation, steps, context):
         return decide(replace(case, hold=_damped(case, context)), context)
     after, ours = left_over(
@@ -109,9 +109,18 @@ def _twice(case: Case, situation: Situation) -> bool:
     return situation is Situation.VANISHED
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a removal is not due yet; a mere first sighting is reported, not listed as pending."""
+
+    reason: Why
+    due: date | None = None
+    listed: bool = True
+
+
 def _timing(
     case: Case, situation: Situation, context: Context, proposal: Proposal
-) -> tuple[Sighting | None, Why | None]:
+) -> tuple[Sighting | None, Wait | None]:
     """
     Count the sighting of this run and say whether a removal must wait for time.
 
@@ -124,10 +133,12 @@ def _timing(
         return known or Sighting(situation, context.today), None
     if situation not in GRACEFUL or not proposal.steps:
         return None, None
-    seen = _seen(known, situation, context, twice=_twice(case, situation), case=case)
+    twice = _twice(case, situation)
+    seen = _seen(known, situation, context, twice=twice, case=case)
     if seen is None or seen.due is None:
-        return seen, Why.CERTIFICATE
-    return seen, Why.GRACE if context.today < seen.due else None
+        once = twice and (known is None or known.first >= context.today)
+        return seen, Wait(Why.CERTIFICATE, listed=not once)
+    return seen, Wait(Why.GRACE, seen.due) if context.today < seen.due else None
 
 
 def _seen(
@@ -144,25 +155,29 @@ def _seen(
 
 
 def _withhold(
-    steps: tuple[Step, ...], context: Context, waits: Why | None, sighting: Sighting | None
+    steps: tuple[Step, ...], context: Context, wait: Wait | None
 ) -> tuple[tuple[Step, ...], tuple[Pending, ...]]:
     """Split the steps into those that may go into the plan and those that wait, with the reason."""
     kept: list[Step] = []
     pending: list[Pending] = []
     stuck = False
     for step in steps:
-        why = waits or _obstacle(step, context) or (Why.PROFILE if stuck else None)
+        if wait is not None:
+            if wait.listed:
+                pending.append(Pending(_row(step), wait.reason, wait.due))
+            continue
+        why = _obstacle(step, context) or (Why.PROFILE if stuck else None)
         if why is None:
             kept.append(step)
             continue
         # Whoever does not get the new row yet must not lose the old one.
         stuck = stuck or not step.action.removes
-        row = step.row.id if step.row else None
-        if why is Why.CERTIFICATE and waits and context.certified:
-            continue  # a first sighting: reported, not pending
-        due = sighting.due if sighting and why is Why.GRACE else None
-        pending.append(Pending(row, why, due))
+        pending.append(Pending(_row(step), why))
     return tuple(kept), tuple(pending)
+
+
+def _row(step: Step) -> str | None:
+    return step.row.id if step.row else None
 
 
 def _obstacle(step: Step, context: Context) -> Why | None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from syncd.core.case import Case, Context, Decision, Report
 from syncd.core.conflicts import left_alone
-from syncd.core.model import Action, Situation
+from syncd.core.model import Action, Finding, Situation
 
 __all__ = ["reports"]
 
 
 def reports(case: Case, decision: Decision, context: Context) -> tuple[Report, ...]:
     """Name the case if its situation asks for a report, or if its flag was left alone."""
-    said = _situation(case, decision, context)
-    flag = _flag(case, decision, context)
-    return tuple(Report(decision.situation, text) for text in (said, flag) if text)
+    said = (
+        _situation(case, decision, context),
+        _by_hand(case),
+        _flag(case, decision, context),
+    )
+    return tuple(Report(decision.situation, text) for text in said if text)
+
+
+def _by_hand(case: Case) -> str:
+    """Say that a link set by hand is contradicted; it stands all the same."""
+    return case.detail if case.finding is Finding.LINKED else ""
 
 
 def _situation(case: Case, decision: Decision, context: Context) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Action, Situation
 from syncd.core.plan import Change
-from syncd.state.database import bulk, rows, run, stream
+from syncd.state.database import bulk, one, rows, run, stream
 from syncd.state.plans import item
 
 __all__ = [
@@ -95,10 +95,24 @@ def reconsider(tx: Connection, shown: str, fresh: str) -> list[Change]:
         shown=shown,
         fresh=fresh,
     )
+    _renew(tx, shown, fresh)
     for table in ("changes", "items"):
         run(tx, f"DELETE FROM {table} WHERE plan = :plan", plan=fresh)
     run(tx, "DELETE FROM plans WHERE id = :plan", plan=fresh)
     return [change(row) for row in lost]
+
+
+def _renew(tx: Connection, shown: str, fresh: str) -> None:
+    """Let the plan that was shown say what is true of today's run: gates, certificates, pending."""
+    sql = "SELECT document FROM plans WHERE id = :plan"
+    old, new = (json.loads(one(tx, sql, plan=plan)) for plan in (shown, fresh))
+    old.update({name: new[name] for name in ("gates", "certificates")})
+    document = json.dumps(old, ensure_ascii=False)
+    run(tx, "UPDATE plans SET document = :new WHERE id = :plan", new=document, plan=shown)
+    kinds = "kind IN ('pending', 'saved')"
+    run(tx, f"DELETE FROM items WHERE plan = :plan AND {kinds}", plan=shown)
+    sql = f"UPDATE items SET plan = :shown WHERE plan = :fresh AND {kinds}"
+    run(tx, sql, shown=shown, fresh=fresh)
 
 
 def tally(tx: Connection, plan: str) -> dict[str, int]:

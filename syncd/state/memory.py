@@ -71,6 +71,25 @@ class Notebook:
             (_conflict(conflict) for _, decision in decided for conflict in decision.conflicts),
         )
         self._links(decided)
+        self._choices(decided)
+
+    def _choices(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
+        """End choices of a profile whose rules want another by now: they never come back."""
+        for subject, _ in decided:
+            case = subject.case
+            if case.chosen is None or case.user is None or case.wanted is None or case.decided:
+                continue
+            if case.wanted.profile is None:
+                continue
+            run(
+                self.tx,
+                "UPDATE decisions SET ended = :now, how = 'the rules want another profile now' "
+                "WHERE env = :env AND kind = 'profile' AND subject = :user AND ended IS NULL",
+                now=self.now,
+                env=self.env,
+                user=case.user.id,
+            )
+            touch(self.tx, "decisions")
 
     def _sightings(self, decided: Sequence[tuple[Subject, Decision]]) -> None:
         bulk(
