@@ -52,6 +52,10 @@ class Measured:
         """Return the time to the saved plan: from the configuration, all modules being loaded."""
         return sum(phase.seconds for phase in self.phases if phase.name != APPLYING)
 
+    def cpu(self) -> float:
+        """Return the seconds that this process's cores worked in that time."""
+        return sum(phase.cpu for phase in self.phases if phase.name != APPLYING)
+
 
 @dataclass(slots=True)
 class _Watch:
