@@ -117,7 +117,9 @@ class Case:
     Everything about one person, one unexplained user (`person` None), or one husk (`husk` set).
 
     `rows` are the user's rows that have both lookups; `links` are the person's live
-    links, also those whose row is gone; `teams` the profiles that teams bring.
+    links, also those whose row is gone; `elsewhere` are linked rows of other users, whom
+    the person was found to be before, and `others` those users; `teams` the profiles
+    that teams bring.
     `detail` says in words what correlation found.
     """
 
@@ -130,6 +132,8 @@ class Case:
     wanted: Wanted | None = None
     rows: tuple[Membership, ...] = ()
     links: tuple[Link, ...] = ()
+    elsewhere: tuple[Membership, ...] = ()
+    others: tuple[User, ...] = ()
     teams: tuple[str, ...] = ()
     chosen: Choice | None = None
     memory: Memory = field(default_factory=Memory)
@@ -155,8 +159,15 @@ class Case:
     @property
     def lost_links(self) -> tuple[Link, ...]:
         """Links whose row is deleted, emptied, or given to another user."""
+        kept = self.ours | {row.id for row in self.elsewhere}
+        return tuple(link for link in self.links if link.membership not in kept)
+
+    @property
+    def held_rows(self) -> tuple[Membership, ...]:
+        """Active rows of ours, also those of users whom the person was found to be before."""
         ours = self.ours
-        return tuple(link for link in self.links if link.membership not in ours)
+        here = tuple(row for row in self.active if row.id in ours)
+        return here + tuple(row for row in self.elsewhere if row.active)
 
     @property
     def decided(self) -> bool:

@@ -28,7 +28,7 @@ def classify(case: Case) -> Situation:
     if case.wanted is not None and case.target is None:
         return Situation.UNRESOLVED_PROFILE
     if case.user is None:
-        return Situation.UNRESOLVED_USER if case.wanted else Situation.IDLE
+        return Situation.UNRESOLVED_USER if case.wanted else _unwanted(case)
     if case.user.disabled and case.active:
         return Situation.USER_DISABLED
     if case.user.disabled and case.wanted:
@@ -37,10 +37,8 @@ def classify(case: Case) -> Situation:
 
 
 def _unwanted(case: Case) -> Situation:
-    if not case.active:
-        return Situation.IDLE
-    if not any(row.id in case.ours for row in case.active):
-        return Situation.UNASSIGNED
+    if not case.held_rows:
+        return Situation.UNASSIGNED if case.active else Situation.IDLE
     match case.presence:
         case Presence.LEFT:
             return Situation.LEFT

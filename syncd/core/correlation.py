@@ -150,7 +150,7 @@ def _holder(claims: Sequence[Claim]) -> Claim | None:
 
 def _heir(holder: Claim, others: Sequence[Claim]) -> Claim | None:
     """Return the one wanted person to whom the link of somebody who left passes."""
-    wanted = [claim for claim in others if claim.claimant.wanted]
+    wanted = [c for c in others if c.claimant.wanted and not c.claimant.held]
     if not holder.claimant.leaving or holder.rung is Rung.HAND or len(wanted) != 1:
         return None
     return wanted[0] if wanted[0].finding is Finding.DECIDED else None

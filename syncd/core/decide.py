@@ -212,7 +212,7 @@ def _ended(
 ) -> tuple[Link, ...]:
     """Find the links that end without a request."""
     if situation in UNWANTED and case.wanted is None:
-        active = {row.id for row in case.active} & case.ours
+        active = {row.id for row in case.held_rows}
         return tuple(link for link in case.links if link.membership not in active)
     if situation not in conflicts.BY_ROWS:
         return ()

@@ -161,7 +161,8 @@ def _changeable(case: Case, row: Membership, context: Context) -> bool:
 
 
 def _with_ours(case: Case, context: Context) -> list[Membership]:
-    return [row for row in case.active if _changeable(case, row, context)]
+    here = [row for row in case.active if _changeable(case, row, context)]
+    return here + [row for row in case.elsewhere if row.active]
 
 
 REASONS = {

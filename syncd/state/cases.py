@@ -78,6 +78,7 @@ class _Gather:
         husks = {row.seq: row for row in self._rows(HUSKS)}
         members = self._grouped(MEMBERS)
         links = self._grouped(LINKS)
+        elsewhere = self._grouped(ELSEWHERE)
         teams = self._grouped(TEAMS)
         memories = self._memories()
         return [
@@ -88,6 +89,7 @@ class _Gather:
                 husks.get(head.seq),
                 members[head.seq],
                 links[head.seq],
+                elsewhere[head.seq],
                 teams[head.seq],
                 memories[head.seq],
             )
@@ -139,6 +141,7 @@ class _Gather:
         husk: Any,
         members: list[Any],
         links: list[Any],
+        elsewhere: list[Any],
         teams: list[Any],
         memory: Memory,
     ) -> Subject:
@@ -155,6 +158,8 @@ class _Gather:
             wanted=_wanted(person) if here is Presence.PRESENT else None,
             rows=tuple(_membership(row) for row in members) if head.kind != "husk" else (),
             links=tuple(_link(row) for row in links),
+            elsewhere=tuple(_membership(row) for row in elsewhere),
+            others=tuple(User(row.user_id, row.user_name, row.full_name) for row in elsewhere),
             teams=tuple(row.profile for row in teams),
             chosen=self._choice(head.user_id),
             memory=memory,
@@ -283,6 +288,13 @@ SELECT t.seq, l.* FROM attention t
 JOIN links l ON l.env = :env AND l.person = t.person AND l.ended IS NULL
 JOIN users u ON u.env = :env AND u.id = l.user_id
 WHERE {CHOSEN} ORDER BY t.seq, l.membership
+"""
+ELSEWHERE = f"""
+SELECT t.seq, m.*, u.user_name, u.full_name FROM attention t
+JOIN links l ON l.env = :env AND l.person = t.person AND l.ended IS NULL
+JOIN users u ON u.env = :env AND u.id = l.user_id
+JOIN memberships m ON m.env = :env AND m.user_id = l.user_id AND m.id = l.membership
+WHERE {CHOSEN} AND l.user_id IS DISTINCT FROM t.user_id ORDER BY t.seq, m.id
 """
 TEAMS = f"""
 SELECT t.seq, p.profile FROM attention t

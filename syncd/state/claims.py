@@ -47,8 +47,12 @@ def presence(row: Any, today: int, lead: int) -> Presence:
     return Presence.PRESENT
 
 
-def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> None:
-    """Decide about everybody without a place. Those whom no rung finds need no second look."""
+def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> bool:
+    """
+    Decide about everybody without a place. Those whom no rung finds need no second look.
+
+    Returns whether a link was passed on: then people are considered for the last time.
+    """
     _strand(tx, env, policy)
     people = {c.person: c for c in _claimants(tx, env, policy, today, certified=certified)}
     held = _held_users(tx, env, today)
@@ -62,6 +66,7 @@ def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: 
     for _, group in sorted(named.items()):
         final += contend(group) if len(group) > 1 else group
     _write(tx, env, policy, final)
+    return any(claim.passed_from is not None for claim in final)
 
 
 def _claim(claimant: Claimant, policy: Policy, held: set[str]) -> Claim:

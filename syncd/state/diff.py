@@ -138,7 +138,11 @@ def _without_user() -> str:
 def _around() -> list[str]:
     """Users whom nobody explains, husks, and explained users whose rows are worth a note."""
     nobody = "NOT EXISTS (SELECT 1 FROM standing s WHERE s.env = m.env AND s.user_id = m.user_id)"
-    found = "EXISTS (SELECT 1 FROM finds f WHERE f.env = m.env AND f.user_id = m.user_id)"
+    found = (
+        "(EXISTS (SELECT 1 FROM finds f WHERE f.env = m.env AND f.user_id = m.user_id) "
+        "OR EXISTS (SELECT 1 FROM links l WHERE l.env = m.env AND l.user_id = m.user_id "
+        "AND l.ended IS NULL))"
+    )
     return [
         "SELECT DISTINCT 'user', NULL, m.user_id, NULL FROM memberships m "
         f"WHERE m.env = :env AND m.active = 1 AND {nobody} AND NOT {found}",

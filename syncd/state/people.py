@@ -227,7 +227,8 @@ def _find_doubles(tx: Connection, source: int, facts: ReadFacts) -> None:
     run(
         tx,
         f"INSERT INTO {twins} (key, {RUNGS}) SELECT r.key, r.object_id, r.employee_id, "
-        "r.user_name, r.mail FROM records r JOIN doubled d ON d.key = r.key WHERE r.source = :source "
+        "r.user_name, r.mail FROM records r JOIN doubled d ON d.key = r.key "
+        "WHERE r.source = :source "
         "AND r.mark IS NOT NULL AND NOT EXISTS (SELECT 1 FROM unseen u WHERE u.mark = r.mark)",
         source=source,
     )

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from syncd.core.case import Context, Decision, Step
+from syncd.core.case import Case, Context, Decision, Step
 from syncd.core.gates import Verdict
 from syncd.core.ids import membership_id
-from syncd.core.model import Action
+from syncd.core.model import Action, Membership, User
 from syncd.state.cases import Subject
 from syncd.state.database import bulk, rows, run, scratch, stream
 
@@ -62,7 +62,7 @@ class Spool:
     def _change(self, subject: Subject, decision: Decision, step: Step) -> Sequence[object]:
         self.number += 1
         case, row = subject.case, step.row
-        user = case.user
+        user = _user_of(case, row)
         gives_nothing = step.action in (Action.CREATE, Action.REACTIVATE)
         title = None
         if step.action is Action.CREATE and user:
@@ -93,6 +93,13 @@ class Spool:
             self._places[kind] += 1
             written.append((self.plan, kind, self._places[kind], item(body)))
         bulk(self.tx, "items", ("plan", "kind", "number", "body"), written)
+
+
+def _user_of(case: Case, row: Membership | None) -> User | None:
+    """Return whose row a change is about: the case's user, or one found for the person before."""
+    if row is None or row.user is None or (case.user and row.user == case.user.id):
+        return case.user
+    return next((user for user in case.others if user.id == row.user), case.user)
 
 
 def item(body: dict[str, Any]) -> str:

@@ -49,9 +49,9 @@ def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certifie
     run(tx, "CREATE INDEX standing_person ON standing (env, person)")
     _doubtful(tx, env, policy)
     seekers(tx, env)
-    settle(tx, env, policy, today, certified=certified)
-    # Passing a link on changes what this was computed from, but not what it would find.
-    remember(tx, f"standing:{env}", _basis(tx, env, policy, today, certified=certified))
+    passed = settle(tx, env, policy, today, certified=certified)
+    # Whoever passed a link on may have been considered for it alone: look again next time.
+    remember(tx, f"standing:{env}", "" if passed else basis)
 
 
 def _basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> str:
