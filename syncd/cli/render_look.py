@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from syncd.state.views import Document
 
-__all__ = ["ENDED", "show_audit", "show_run", "show_runs", "show_status", "write_csv"]
+__all__ = ["ENDED", "FIELDS", "show_audit", "show_run", "show_runs", "show_status", "write_csv"]
 
 ENDED: Mapping[int | None, str] = {
     None: "not ended",

@@ -133,7 +133,7 @@ def _show_group(
 ) -> None:
     """Write who is concerned, with facts about each; what all of them share is said once."""
     shared = {facts[0][-1]} if facts and facts[0] else set()
-    if len(facts) > 1 and {each[-1] for each in facts if each} == shared:
+    if len(facts) > 1 and shared and {each[-1] if each else "" for each in facts} == shared:
         facts = [each[:-1] for each in facts]
         here = "here: " if group.total > len(group.first) else ""
         note = f"{note}; {here}{shared.pop()}"
