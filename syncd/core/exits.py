@@ -21,18 +21,10 @@ class ExitCode(IntEnum):
     INTERNAL = 70
 
 
-GRAVEST_FIRST = (
-    ExitCode.INTERNAL,
-    ExitCode.CONFIGURATION,
-    ExitCode.LEASE,
-    ExitCode.TARGET,
-    ExitCode.NOT_BELIEVED,
-    ExitCode.GATE,
-    ExitCode.FAILED,
-)
+def gravest(codes: Iterable[int]) -> int:
+    """
+    Return the code that a command for several environments ends with.
 
-
-def gravest(codes: Iterable[int]) -> ExitCode:
-    """Return the code that a command for several environments ends with."""
-    found = set(codes)
-    return next((code for code in GRAVEST_FIRST if code in found), ExitCode.DONE)
+    The order of gravity in behaviour.md section 9 is that of the numbers.
+    """
+    return max(codes, default=ExitCode.DONE)

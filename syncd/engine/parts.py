@@ -18,7 +18,17 @@ from syncd.core.ports import Source
 from syncd.core.rules import Rule
 from syncd.core.settings import Policy
 
-__all__ = ["Clock", "Environment", "ExitCode", "Progress", "Ranked", "RunReport", "Silent", "Stop", "utc_now"]
+__all__ = [
+    "Clock",
+    "Environment",
+    "ExitCode",
+    "Progress",
+    "Ranked",
+    "RunReport",
+    "Silent",
+    "Stop",
+    "utc_now",
+]
 
 Clock = Callable[[], datetime]
 """Tells the time, in UTC."""

@@ -49,7 +49,7 @@ def test_every_error_has_its_code(error: BaseException, code: int) -> None:
     assert exit_code(error) == code
 
 
-def test_the_gravest_code_is_not_the_greatest() -> None:
+def test_of_several_codes_the_gravest_counts() -> None:
     """Where several apply, the order is 70, 64, 6, 5, 4, 3, 2."""
     order = [70, 64, 6, 5, 4, 3, 2, 0]
 
