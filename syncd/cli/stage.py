@@ -89,18 +89,19 @@ def _furnish(folder: Path, url: str, people: int, now: datetime) -> Path:
 
 def _play_on(out: Console, folder: Path, url: str, stop: Event) -> None:
     """Say how to play, wait until it is over, and leave a way back."""
-    syncd = f"syncd -c {folder / 'syncd.toml'}"
     out.print()
     out.print(render.styled(("Everything is still running", "bold"), "; in another terminal:"))
-    for command, what in (
-        ("status", "how the environment stands"),
-        ("conflicts list", "who has rows that contradict each other"),
-        ("plan", "what would be done now"),
-        ("reconcile", "do it"),
-    ):
-        # No folding: a command must be copied in one piece.
-        out.print(f"  {syncd} {command}   # {what}", soft_wrap=True)
-    out.print(f"  syncd sandbox dump {url}   # every row of the sandbox", soft_wrap=True)
+    # No folding: a command must be copied in one piece.
+    out.print(f"  export SYNCD_CONFIG={folder / 'syncd.toml'}", soft_wrap=True)
+    commands = [
+        ["syncd status", "how the environment stands"],
+        ["syncd conflicts list", "who has rows that contradict each other"],
+        ["syncd plan", "what would be done now"],
+        ["syncd reconcile", "do it"],
+    ]
+    out.print(render.columns(commands))
+    out.print(f"  syncd sandbox dump {url}", soft_wrap=True)
+    out.print()
     out.print(f"Edit {folder / 'hr.csv'} and run reconcile again.", soft_wrap=True)
     out.print("Ctrl-C ends the sandbox.")
     stop.wait()
