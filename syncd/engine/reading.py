@@ -11,9 +11,9 @@ from syncd.core.merging import IDENTITY
 from syncd.core.ports import ReadFacts, Reading, Record, Target
 from syncd.core.rules import Rule
 from syncd.engine.parts import Environment, Progress, Ranked
-from syncd.state import decisions, observed, people
+from syncd.state import decisions, observed, people, pictures
 from syncd.state.database import Tx
-from syncd.state.people import Picture, Stage
+from syncd.state.pictures import Picture, Stage
 
 __all__ = ["read_sources", "read_target"]
 
@@ -36,14 +36,14 @@ def read_sources(
     for ranked in sources:
         source = ranked.source
         progress.phase(f"reading {source.name}")
-        picture = people.picture(tx, source.name)
+        picture = pictures.picture(tx, source.name)
         shape = f"{source.shape}|{','.join(sorted(extra))}"
         facts = _stage(tx, ranked, picture, shape, extra, progress)
         reads[source.name] = picture, shape, facts
     certificates = _judge(tx, environment, reads, now)
     for certificate in certificates:
         picture, shape, facts = reads[certificate.source]
-        people.publish(
+        pictures.publish(
             tx, picture, shape, facts, rows=certificate.rows, certified=certificate.certified
         )
     order = sorted(range(len(sources)), key=lambda place: (sources[place].rank, place))
@@ -61,8 +61,8 @@ def _stage(
 ) -> ReadFacts:
     source = ranked.source
     extend = _extender(source.name, extra) if extra else None
-    stage = Stage(tx, picture.id, extend)
-    reading = source.read(people.known(tx, picture, shape))
+    stage = Stage(tx, picture, extend)
+    reading = source.read(pictures.known(tx, picture, shape))
     stage.take(_counted(reading, progress))
     return reading.facts
 
@@ -84,7 +84,7 @@ def _judge(
     seen = {
         key
         for picture, _, facts in reads.values()
-        for key in people.shown(tx, picture, facts, canaries)
+        for key in pictures.shown(tx, picture, facts, canaries)
     }
     accepted = decisions.accepted(tx, now)
     certificates = certify(

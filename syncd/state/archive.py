@@ -7,6 +7,7 @@ import json
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any
 
 from sqlalchemy import Connection
@@ -14,7 +15,6 @@ from sqlalchemy import Connection
 from syncd.core.model import Action, Situation
 from syncd.core.plan import Change
 from syncd.state.database import bulk, one, rows, run, stream
-from syncd.state.plans import item
 
 __all__ = [
     "Head",
@@ -170,8 +170,15 @@ def digest(tx: Connection, plan: str, env: int, run_number: int) -> str:
         plan=plan,
     ):
         total.update(json.dumps(list(change)).encode())
-    for adopted in adoptions(tx, env, run_number):
-        total.update(item(adopted).encode())
+    adopted = stream(
+        tx,
+        "SELECT user_id || membership || person AS body FROM links "
+        "WHERE env = :env AND run = :run AND origin = 'adopted' ORDER BY user_id, membership",
+        env=env,
+        run=run_number,
+    )
+    while page := list(islice(adopted, PAGE)):
+        total.update("\n".join([row.body for row in page]).encode())
     for kind in ("pending", "conflicts", "reports", "saved"):
         for body in items(tx, plan, kind):
             total.update(body.encode())
