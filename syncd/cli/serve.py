@@ -11,9 +11,7 @@ from syncd.cli.program import app
 
 __all__ = ["sandbox"]
 
-sandbox = typer.Typer(
-    no_args_is_help=True, help="A Dataverse of your own, to play and to test."
-)
+sandbox = typer.Typer(no_args_is_help=True, help="A Dataverse of your own, to play and to test.")
 app.add_typer(sandbox, name="sandbox")
 
 UrlArgument = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from syncd.app import App
 from syncd.cli import desk, listing
+from syncd.core.certificate import acceptable
 from syncd.core.errors import UsageError
 from syncd.state import lookup
 from syncd.state.decisions import Ruling, Verb
@@ -67,6 +68,11 @@ def accept(app: App, name: str, reason: str) -> None:
             raise UsageError(
                 f"{name}: the last read failed by {len(read.findings)} findings, and only one may "
                 f"pass; mend the others first: {'; '.join(read.findings)}"
+            )
+        if not all(acceptable(finding) for finding in read.findings):
+            raise UsageError(
+                f"{name}: a read that fails by this is never believed: {read.findings[0]}; "
+                "mend the file, or the mapping in the configuration"
             )
         at.add(Verb.ACCEPT, name, None)
         listing.put(f"{name}: the next read may pass this: {'; '.join(read.findings)}")

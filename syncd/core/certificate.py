@@ -9,7 +9,11 @@ from fractions import Fraction
 from syncd.core.ports import ReadFacts
 from syncd.core.settings import CertificateLimits
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["Certificate", "acceptable", "certify"]
+
+
+SIZE = "the read gave "
+"""How a finding about the number of rows begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ def certify(
     ]
 
 
+def acceptable(finding: str) -> bool:
+    """Tell whether an operator may accept a read that fails by this alone: by its size only."""
+    return finding.startswith(SIZE)
+
+
 def _judge(
     source: str,
     read: ReadFacts,
@@ -67,19 +76,19 @@ def _empty(read: ReadFacts, rows: int) -> list[str]:
     if not read.usable and not read.findings:
         return ["nothing of the read may be used"]
     if read.usable and not rows:
-        return ["the read gave no rows, and a source without rows is never believed"]
+        return ["no row was read, and a source without rows is never believed"]
     return []
 
 
 def _sizes(rows: int, last: int | None, limits: CertificateLimits) -> list[str]:
     findings = []
     if rows < limits.min_rows:
-        findings.append(f"the read gave {_rows(rows)}, fewer than min_rows = {limits.min_rows}")
+        findings.append(f"{SIZE}{_rows(rows)}, fewer than min_rows = {limits.min_rows}")
     if last and rows < last:
         shrunk = Fraction(last - rows, last) * 100
         if shrunk > Fraction(str(limits.max_shrink_percent)):
             findings.append(
-                f"the read gave {_rows(rows)} where the last certified one gave {last}: "
+                f"{SIZE}{_rows(rows)} where the last certified one gave {last}: "
                 f"{float(shrunk):.1f} percent fewer, and max_shrink_percent is "
                 f"{limits.max_shrink_percent:g}"
             )

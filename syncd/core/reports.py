@@ -55,7 +55,7 @@ def _hold(case: Case) -> str:
 def _age(decision: Decision, context: Context) -> str:
     since = decision.sighting.first if decision.sighting else context.today
     days = (context.today - since).days
-    return f" since {since} ({days} days)" if days else ""
+    return f" since {since} ({days} {'day' if days == 1 else 'days'})" if days else ""
 
 
 def _dispute(decision: Decision, context: Context) -> str:

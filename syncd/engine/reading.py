@@ -43,9 +43,7 @@ def read_sources(
     certificates = _judge(tx, environment, reads, now)
     for certificate in certificates:
         picture, shape, facts = reads[certificate.source]
-        pictures.publish(
-            tx, picture, shape, facts, rows=certificate.rows, certified=certificate.certified
-        )
+        pictures.publish(tx, picture, shape, facts, certificate)
     order = sorted(range(len(sources)), key=lambda place: (sources[place].rank, place))
     people.merge(tx, [reads[sources[place].source.name][0].id for place in order])
     return certificates

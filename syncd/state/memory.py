@@ -14,7 +14,7 @@ from syncd.state.cases import Subject
 from syncd.state.database import bulk, run, scratch, upsert
 from syncd.state.revisions import touch
 
-__all__ = ["Notebook", "end_links_of_deleted_users"]
+__all__ = ["LINK", "Notebook", "end_links_of_deleted_users"]
 
 LINK = ("env", "user_id", "membership", "person", "rung", "origin", "profile", "run", "since")
 SIGHTING = ("env", "subject", "situation", "first", "second", "due")

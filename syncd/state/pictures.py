@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from syncd.core.certificate import Certificate
 from syncd.core.ports import Known, ReadFacts, Record
 from syncd.state.database import bulk, one, rows, run, scratch, stream
 
@@ -145,14 +146,15 @@ def combo_id(tx: Connection, attributes: str) -> int:
 
 
 def publish(
-    tx: Connection, source: Picture, shape: str, facts: ReadFacts, *, rows: int, certified: bool
+    tx: Connection, source: Picture, shape: str, facts: ReadFacts, certificate: Certificate
 ) -> None:
     """
     Make what was staged the picture of the source, or lay it over the picture.
 
     A certified read replaces the picture. Any other read only adds to it: nobody leaves
-    by not being shown, and a key that was doubled stays so. *rows* is the next baseline.
+    by not being shown, and a key that was doubled stays so.
     """
+    rows, certified, findings = certificate.rows, certificate.certified, certificate.findings
     if source.blank and not facts.usable:
         run(tx, "DELETE FROM records WHERE source = :source", source=source.id)
     if source.blank and facts.usable:
@@ -180,7 +182,7 @@ def publish(
         tx,
         f"UPDATE sources SET content = NULL, shape = {known_still}, failed_by = :why "
         "WHERE id = :id",
-        why=json.dumps(list(facts.findings)), id=source.id,
+        why=json.dumps(list(findings), ensure_ascii=False), id=source.id,
     )  # fmt: skip
 
 
