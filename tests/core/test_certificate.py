@@ -41,7 +41,7 @@ def test_zero_rows_are_never_believed(minimum: int, *, accepted: bool) -> None:
     certificate = judge(ReadFacts(0), None, limits, accepted=accepted)
 
     assert certificate.findings == (
-        "the read gave no rows, and a source without rows is never believed",
+        "no row was read, and a source without rows is never believed",
     )
     assert not certificate.certified
 
