@@ -22,19 +22,23 @@ class Reaper:
     """Counts the moments at which a process can die, and lets it die at the chosen one."""
 
     at: int | None = None
-    moments: int = 0
     dead: bool = False
-    names: list[str] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
 
     def moment(self, name: str) -> None:
         """Die here, if this is the moment; stay dead for ever after."""
         if self.dead:
             raise Killed
-        self.names.append(name)
-        self.moments += 1
-        if self.at is not None and self.moments > self.at:
+        self.moments.append(name)
+        if self.at is not None and len(self.moments) > self.at:
             self.dead = True
             raise Killed
+
+    def choose(self, number: int) -> int:
+        """Choose a moment of a life that was lived to its end; seven in eight after the plan."""
+        planned = self.moments.index("after plan") if "after plan" in self.moments else 0
+        first = 0 if number % 8 == 0 else planned
+        return first + number // 8 % (len(self.moments) - first)
 
 
 @dataclass(slots=True)

@@ -48,10 +48,10 @@ def test_a_run_that_dies_is_made_good_on_postgresql(
     """Rows and links are as an undisturbed life leaves them, where the database is a server."""
     with sqlite_stage(scene) as world:
         scene.live(world)
-        moments = killed(world, None, 2).moments
+        whole = killed(world, None, 2)
         expected = end(world)
 
     with postgresql_stage(scene) as world:
         scene.live(world)
-        killed(world, moment % moments, 2)
+        killed(world, whole.choose(moment), 2)
         assert end(world) == expected
