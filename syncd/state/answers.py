@@ -44,7 +44,7 @@ def ask(tx: Connection, env: int, rules: str, judge: Callable[[str], Answer]) ->
     missing = (
         "SELECT c.id, c.attributes FROM combos c LEFT JOIN answers a "
         "ON a.env = :env AND a.combo = c.id AND a.rules = :rules "
-        "WHERE a.combo IS NULL AND c.id IN (SELECT combo FROM people)"
+        "WHERE a.combo IS NULL AND c.id IN (SELECT combo FROM people WHERE doubled = 0)"
     )
     new = [
         (env, row.id, rules, *_columns(judge(row.attributes)))
@@ -70,7 +70,7 @@ def named(tx: Connection, env: int) -> set[str]:
     """Return every reference that answers for people in the picture name, losers too."""
     sql = (
         "SELECT DISTINCT a.reference, a.losers FROM answers a "
-        "WHERE a.env = :env AND a.combo IN (SELECT combo FROM people)"
+        "WHERE a.env = :env AND a.combo IN (SELECT combo FROM people WHERE doubled = 0)"
     )
     found: set[str] = set()
     for row in rows(tx, sql, env=env):

@@ -155,7 +155,7 @@ class _Gather:
             finding=Finding(person.finding) if person else Finding.NONE,
             protected=self._protected(person, user),
             hold=self._hold(head, person, here),
-            wanted=_wanted(person) if here is Presence.PRESENT else None,
+            wanted=_wanted(person) if here is Presence.PRESENT and not person.doubled else None,
             rows=tuple(_membership(row) for row in members) if head.kind != "husk" else (),
             links=tuple(_link(row) for row in links),
             elsewhere=tuple(_membership(row) for row in elsewhere),

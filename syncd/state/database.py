@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,20 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlche
 
 from syncd.core.errors import StateBroken, StateError, StateLocked, StateUnusable
 
-__all__ = ["Database", "Tx", "bulk", "many", "one", "rows", "run", "scratch", "stream", "upsert"]
+__all__ = [
+    "Database",
+    "Tx",
+    "bulk",
+    "column",
+    "know",
+    "many",
+    "one",
+    "rows",
+    "run",
+    "scratch",
+    "stream",
+    "upsert",
+]
 
 Tx = Connection
 """An open transaction, which the functions of this package take first."""
@@ -170,6 +184,7 @@ def _engine(url: str, *, sqlite: bool, synchronous: str) -> Engine:
             "journal_mode=WAL",
             f"synchronous={synchronous}",
             "cache_size=-65536",
+            "temp.cache_size=-32768",
             "foreign_keys=OFF",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -205,6 +220,25 @@ def stream(tx: Connection, sql: str, **values: object) -> Iterator[Any]:
     """Give the rows that a statement finds, a few thousand at a time."""
     found = tx.execute(text(sql).execution_options(yield_per=5000), values)
     yield from found
+
+
+def know(tx: Connection, *tables: str) -> None:
+    """Let PostgreSQL look at tables that were just filled; SQLite was told what to expect."""
+    if tx.dialect.name == "postgresql":
+        for table in tables:
+            tx.exec_driver_sql(f"ANALYZE {table}")
+
+
+def column(tx: Connection, sql: str, **values: object) -> Iterator[Any]:
+    """Give the first value of every row that a statement finds, as fast as the driver can."""
+    if tx.dialect.name != "sqlite":
+        yield from (row[0] for row in stream(tx, sql, **values))
+        return
+    cursor: Any = tx.connection.cursor()
+    try:
+        yield from map(itemgetter(0), cursor.execute(sql, values))
+    finally:
+        cursor.close()
 
 
 def scratch(tx: Connection, name: str, columns: str) -> None:

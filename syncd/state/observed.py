@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from syncd.core.identity import guid, login, text
 from syncd.core.model import Profile
 from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow, UserRow
-from syncd.state.database import bulk, one, rows, run, scratch, stream, upsert
+from syncd.state.database import bulk, column, know, one, rows, run, scratch, upsert
 from syncd.state.revisions import recall, remember, touch
 
 __all__ = ["environment", "memberships", "profiles", "resolve_profiles", "team_profiles", "users"]
@@ -66,6 +66,7 @@ def users(tx: Connection, env: int, target: Target, match: str) -> None:
     changed = _write(tx, "users", USER, ("env", "id"), (_users(env, page) for page in pages))
     if _forget(tx, env, known, "users", changed=changed) or changed:
         touch(tx, f"users:{env}")
+        know(tx, "users")
 
 
 def memberships(tx: Connection, env: int, target: Target) -> None:
@@ -150,7 +151,7 @@ def _users(env: int, page: Sequence[UserRow]) -> Iterator[Sequence[object]]:
 
 
 def _known(tx: Connection, sql: str, env: int) -> set[str]:
-    return {row[0] for row in stream(tx, sql, env=env)}
+    return set(column(tx, sql, env=env))
 
 
 def _write(

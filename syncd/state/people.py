@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from syncd.core.merging import Combined, combine
-from syncd.state.database import one, rows, run, scratch, stream, upsert
-from syncd.state.pictures import combo_id
+from syncd.state.combos import Combos
+from syncd.state.database import know, one, rows, run, scratch, stream, upsert
 from syncd.state.revisions import touch
 
 __all__ = ["begin", "merge", "only"]
@@ -82,10 +82,15 @@ def merge(tx: Connection, order: Sequence[int]) -> None:
         f"INSERT INTO people ({columns}) SELECT {columns} FROM records r "
         f"WHERE {changed} AND {alone} ORDER BY key",
     )
-    upsert(tx, "people", PERSON, ("key",), list(_merged(tx, order)))
+    if len(order) > 1:
+        combos = Combos(tx)
+        merged = list(_merged(tx, order, combos))
+        combos.flush()
+        upsert(tx, "people", PERSON, ("key",), merged)
+    know(tx, "people")
 
 
-def _merged(tx: Connection, order: Sequence[int]) -> Iterator[Sequence[object]]:
+def _merged(tx: Connection, order: Sequence[int], combos: Combos) -> Iterator[Sequence[object]]:
     """Merge the records of everybody whom several sources describe."""
     place = {source: number for number, source in enumerate(order)}
     found = stream(
@@ -106,7 +111,7 @@ def _merged(tx: Connection, order: Sequence[int]) -> Iterator[Sequence[object]]:
             merged.enabled,
             merged.starts_on,
             merged.leaves_on,
-            combo_id(tx, merged.attributes),
+            combos.number(merged.attributes),
             merged.problem,
             max(row.doubled for row in several),
         )

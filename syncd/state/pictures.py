@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from syncd.core.certificate import Certificate
 from syncd.core.ports import Known, ReadFacts, Record
-from syncd.state.database import bulk, one, rows, run, scratch, stream
+from syncd.state.combos import Combos
+from syncd.state.database import bulk, column, one, rows, run, scratch
 
-__all__ = ["Picture", "Stage", "combo_id", "known", "picture", "publish", "shown"]
+__all__ = ["Picture", "Stage", "known", "picture", "publish", "shown"]
 
 FIELDS = (
     "key",
@@ -29,8 +30,7 @@ FIELDS = (
     "problem",
 )
 RUNGS = "object_id, employee_id, user_name, mail"
-REMEMBERED = 200_000
-"""How many sets of attributes are kept at hand while a source is read."""
+STANDING = ("enabled", "starts_on", "leaves_on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def known(tx: Connection, source: Picture, shape: str) -> Known:
 
 def _marks(tx: Connection, source: int) -> set[bytes]:
     sql = "SELECT mark FROM records WHERE source = :source AND mark IS NOT NULL"
-    return {bytes(row[0]) for row in stream(tx, sql, source=source)}
+    return set(map(bytes, column(tx, sql, source=source)))
 
 
 # --- reading ------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Stage:
         source = self.source = picture.id
         self._table = "records" if picture.blank else f"incoming_{source}"
         self._extend = extend
-        self._combos: dict[str, int] = {}
+        self._combos = Combos(tx)
         self._seen: set[int] = set()
         self._twins: list[Sequence[object]] = []
         scratch(
@@ -105,11 +105,14 @@ class Stage:
     def take(self, pages: Iterable[Sequence[Record]]) -> None:
         """Set all pages aside. A key that comes a second time is kept as a twin."""
         for page in pages:
-            bulk(self.tx, self._table, FIELDS, self._rows(page))
+            prepared = self._rows(page)
+            self._combos.flush()
+            bulk(self.tx, self._table, FIELDS, prepared)
         bulk(self.tx, f"twins_{self.source}", ("key", *RUNGS.split(", ")), self._twins)
 
     def _rows(self, page: Sequence[Record]) -> list[Sequence[object]]:
-        source, seen, combos, extend = self.source, self._seen, self._combos, self._extend
+        source, seen, extend = self.source, self._seen, self._extend
+        combos, number = self._combos.known, self._combos.number
         prepared: list[Sequence[object]] = []
         for record in page:
             key, mark, oid, eid, login, mail, enabled, starts, leaves, attributes, problem = record
@@ -122,27 +125,11 @@ class Stage:
             seen.add(digest)
             if extend is not None:
                 attributes = extend(record)
-            combo = combos.get(attributes) or self._intern(attributes)
+            combo = combos.get(attributes) or number(attributes)
             prepared.append(
                 (key, source, mark, oid, eid, login, mail, enabled, starts, leaves, combo, problem)
             )
         return prepared
-
-    def _intern(self, attributes: str) -> int:
-        if len(self._combos) > REMEMBERED:
-            self._combos.clear()
-        number = self._combos[attributes] = combo_id(self.tx, attributes)
-        return number
-
-
-def combo_id(tx: Connection, attributes: str) -> int:
-    """Return the number of a set of attributes, given as canonical JSON."""
-    sql = "SELECT id FROM combos WHERE attributes = :attributes"
-    found = one(tx, sql, attributes=attributes)
-    if found is None:
-        run(tx, "INSERT INTO combos (attributes) VALUES (:attributes)", attributes=attributes)
-        found = one(tx, sql, attributes=attributes)
-    return int(found)
 
 
 def publish(
@@ -228,6 +215,7 @@ def _double(tx: Connection, source: int) -> None:
         f"FROM twins_{source} UNION SELECT :source, key, {RUNGS} FROM records {where}",
         source=source,
     )
+    _empty(tx, "records", source)
     if one(tx, "SELECT 1 FROM people LIMIT 1"):
         sql = (
             "INSERT INTO dirty SELECT key FROM records WHERE source = :source "
@@ -254,6 +242,7 @@ def _lay_over(tx: Connection, source: int, *, certified: bool) -> None:
         f"UNION SELECT :source, key, {RUNGS} FROM {incoming} WHERE doubled = 1",
         source=source,
     )
+    _empty(tx, incoming, source)
     if one(tx, "SELECT 1 FROM people LIMIT 1"):
         sql = f"INSERT INTO dirty SELECT key FROM {incoming} WHERE true ON CONFLICT DO NOTHING"
         run(tx, sql)
@@ -263,6 +252,22 @@ def _lay_over(tx: Connection, source: int, *, certified: bool) -> None:
         tx,
         f"INSERT INTO records ({columns}) SELECT {columns} FROM {incoming} WHERE true ORDER BY key "
         f"ON CONFLICT (key, source) DO UPDATE SET {taken}",
+    )
+
+
+def _empty(tx: Connection, table: str, source: int) -> None:
+    """Empty the records of doubled keys: which of their rows came first must decide nothing."""
+    if not one(tx, f"SELECT 1 FROM {table} WHERE doubled = 1 AND source = :id LIMIT 1", id=source):
+        return
+    combos = Combos(tx)
+    nothing = combos.number("{}")
+    combos.flush()
+    empty = ", ".join(f"{name} = NULL" for name in (*RUNGS.split(", "), *STANDING, "problem"))
+    run(
+        tx,
+        f"UPDATE {table} SET {empty}, combo = :combo WHERE source = :source AND doubled = 1",
+        source=source,
+        combo=nothing,
     )
 
 

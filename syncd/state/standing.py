@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from syncd.core.model import Rung
 from syncd.core.settings import Policy
 from syncd.state.claims import settle
-from syncd.state.database import bulk, one, run, scratch
+from syncd.state.database import bulk, know, one, run, scratch
 from syncd.state.revisions import numbers, recall, remember
 
 __all__ = ["correlate"]
@@ -143,18 +143,45 @@ def _by_rungs(tx: Connection, env: int, policy: Policy) -> None:
         run(tx, "DROP INDEX standing_person")
         pool = "unplaced x JOIN people p ON p.key = x.person"
     ladder = [rung for rung in policy.match if rung in PERSON]
-    for place, rung in enumerate(ladder):
-        above = "".join(f"AND p.{PERSON[higher]} IS NULL " for higher in ladder[:place])
-        below = [lower for lower in ladder[place + 1 :] if lower in TELLING]
-        run(
-            tx,
-            f"INSERT INTO standing ({COLUMNS}) "
-            f"SELECT {_placed(policy, 'decided', repr(str(rung)))} "
-            f"FROM users u JOIN (SELECT p.* FROM {pool}) p ON p.{PERSON[rung]} = u.{USER[rung]} "
-            f"WHERE u.env = :env AND u.candidate = 1 {above}AND {_agrees(below)} "
-            "AND p.key NOT IN (SELECT person FROM unclear)",
-            env=env,
-        )
+    for place in range(len(ladder)):
+        _climb(tx, env, policy, pool, ladder, place)
+
+
+def _climb(
+    tx: Connection, env: int, policy: Policy, pool: str, ladder: Sequence[Rung], place: int
+) -> None:
+    """
+    Place those for whom one rung is the first on which they have a value.
+
+    They are set aside with an index: the users are then read once, in the order in
+    which `standing` is stored.
+    """
+    rung = ladder[place]
+    column = PERSON[rung]
+    above = "".join(f"AND p.{PERSON[higher]} IS NULL " for higher in ladder[:place])
+    below = [lower for lower in ladder[place + 1 :] if lower in TELLING]
+    whole = "enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
+    texts = ", ".join(f"{name} TEXT" for name in PERSON.values())
+    scratch(tx, "climbers", f"key TEXT, {texts}, {whole}")
+    names = f"key, {', '.join(PERSON.values())}, enabled, starts_on, leaves_on, combo"
+    run(
+        tx,
+        f"INSERT INTO climbers SELECT {', '.join('p.' + name for name in names.split(', '))} "
+        f"FROM {pool} WHERE p.{column} IS NOT NULL {above}"
+        "AND p.key NOT IN (SELECT person FROM unclear)",
+    )
+    if not one(tx, "SELECT 1 FROM climbers LIMIT 1"):
+        return
+    run(tx, f"CREATE INDEX climbers_{column} ON climbers ({column})")
+    know(tx, "climbers")
+    run(
+        tx,
+        f"INSERT INTO standing ({COLUMNS}) "
+        f"SELECT {_placed(policy, 'decided', repr(str(rung)))} "
+        f"FROM users u CROSS JOIN climbers p WHERE p.{column} = u.{USER[rung]} "
+        f"AND u.env = :env AND u.candidate = 1 AND {_agrees(below)} ORDER BY u.id",
+        env=env,
+    )
 
 
 def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
@@ -192,7 +219,7 @@ def seekers(tx: Connection, env: int) -> None:
     run(
         tx,
         "INSERT INTO seekers SELECT p.key, p.object_id, p.employee_id, p.user_name, p.mail "
-        "FROM people p WHERE p.doubled = 0 AND NOT EXISTS "
+        "FROM people p WHERE NOT EXISTS "
         "(SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key)",
         env=env,
     )
