@@ -1,0 +1,182 @@
+"""Ctrl-C, SIGTERM and SIGKILL in every phase: what is under way lands, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from syncd.sandbox import Answer
+from tests.e2e.house import CHANGES, NEW, OLD, Ear, House, Serve, document, opened, sentences
+from tests.sandbox.door import ROWS
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+READING = ["systemusers", "mobileofflineprofiles", ROWS]
+GONE = Answer(503, cut=True)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Give a house in the morning of its second day."""
+    with opened(tmp_path) as house:
+        yield house
+
+
+def at(method: str, name: str, count: int, do: Callable[[Serve], Answer]) -> Ear:
+    """Do something when a request comes for the count-th time, and answer all others."""
+    heard: list[str] = []
+
+    def ear(asked: str, path: str, serve: Serve) -> Answer:
+        if (asked, path) != (method, name):
+            return serve()
+        heard.append(path)
+        return do(serve) if len(heard) == count else serve()
+
+    return ear
+
+
+def signalled(house: House, number: signal.Signals) -> Callable[[Serve], Answer]:
+    """Send a signal while the request is under way; it lands."""
+
+    def act(serve: Serve) -> Answer:
+        os.kill(house.started.pid, number)
+        return serve()
+
+    return act
+
+
+def unsettled(house: House) -> int:
+    """Count what the journal has open."""
+    with closing(sqlite3.connect(house.state)) as state:
+        return int(
+            state.execute("SELECT count(*) FROM journal WHERE settled IS NULL").fetchone()[0]
+        )
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("name", READING)
+def test_who_is_stopped_while_reading_has_sent_nothing(
+    name: str, number: signal.Signals, code: int, house: House
+) -> None:
+    """One sentence says so, and the exit code is what shells expect."""
+    house.wire.ear = at("GET", name, 1, signalled(house, number))
+    done = house.run()
+    between = house.rows()
+
+    (said,) = sentences(done)
+    assert done.code == code
+    assert "stopped before anything was sent; nothing was changed" in said
+    assert between == OLD
+    assert house.heal() == NEW
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_who_is_stopped_while_deciding_has_sent_nothing(
+    number: signal.Signals, code: int, house: House
+) -> None:
+    """A rule that takes long to evaluate is cut short, or its plan is not sent."""
+    path = house.folder / "syncd.toml"
+    text = path.read_text(encoding="utf-8")
+    digits = ", ".join(map(str, range(60)))
+    slow = f"[{digits}].all(a, [{digits}].all(b, [{digits}].all(c, a + b + c >= 0)))"
+    slowly = text.replace("when = 'person", f"when = '{slow} && person")
+    path.write_text(slowly, encoding="utf-8")
+
+    def act(serve: Serve) -> Answer:
+        Timer(0.3, os.kill, (house.started.pid, number)).start()
+        return serve()
+
+    house.wire.ear = at("GET", "teammobileofflineprofilememberships", 1, act)
+    done = house.run()
+    between = house.rows()
+    path.write_text(text, encoding="utf-8")
+
+    (said,) = sentences(done)
+    assert done.code == code
+    assert "stopped" in said
+    assert between == OLD
+    assert house.heal() == NEW
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("batch", [1, CHANGES - 1])
+def test_who_is_stopped_while_applying_has_settled_what_was_under_way(
+    batch: int, number: signal.Signals, code: int, house: House
+) -> None:
+    """The answer is awaited and put on record; nothing more is sent; the next run goes on."""
+    house.wire.ear = at("POST", "$batch", batch, signalled(house, number))
+    done = house.run()
+    outcomes = document(done)["outcomes"]
+    between, waiting = house.rows(), unsettled(house)
+
+    (said,) = sentences(done)
+    assert done.code == code
+    assert f"stopped: {batch} of {CHANGES} changes are settled" in said
+    assert (outcomes["applied"], outcomes["failed"]) == (batch, CHANGES - batch)
+    assert waiting == 0
+    assert len(set(OLD) ^ set(between)) >= batch
+    assert house.heal() == NEW
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_who_asks_twice_is_told_where_things_stand(
+    number: signal.Signals, code: int, house: House
+) -> None:
+    """What was under way stays in the journal, and the next run finds out what became of it."""
+
+    def act(serve: Serve) -> Answer:
+        os.kill(house.started.pid, number)
+        Timer(0.3, os.kill, (house.started.pid, number)).start()
+        answer = serve()
+        return Answer(answer.status, answer.headers, answer.content, delay=2)
+
+    house.wire.ear = at("POST", "$batch", 1, act)
+    done = house.run()
+
+    (said,) = sentences(done)
+    assert done.code == code
+    assert "interrupted; what was in flight stays in the journal" in said
+    assert house.heal() == NEW
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("batch", [1, CHANGES])
+def test_who_is_killed_while_applying_is_made_good(batch: int, when: str, house: House) -> None:
+    """Whether the environment had done it or not: the next run finds out, and goes on."""
+
+    def act(serve: Serve) -> Answer:
+        if when == "after":
+            serve()
+        os.kill(house.started.pid, signal.SIGKILL)
+        return GONE
+
+    house.wire.ear = at("POST", "$batch", batch, act)
+    done = house.run()
+    waiting = unsettled(house)
+
+    assert (done.code, done.out, done.err) == (-signal.SIGKILL, "", "")
+    assert waiting == 1
+    assert house.heal() == NEW
+    assert unsettled(house) == 0
+
+
+@pytest.mark.parametrize("name", READING)
+def test_who_is_killed_while_reading_is_made_good(name: str, house: House) -> None:
+    """Half a read leaves nothing behind."""
+
+    def act(_serve: Serve) -> Answer:
+        os.kill(house.started.pid, signal.SIGKILL)
+        return GONE
+
+    house.wire.ear = at("GET", name, 1, act)
+    done = house.run()
+
+    assert done.code == -signal.SIGKILL
+    assert house.rows() == OLD
+    assert house.heal() == NEW
