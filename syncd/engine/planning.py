@@ -127,8 +127,8 @@ def _decide(
     counts: Counter[str] = Counter()
     notebook.open()
     adopted = 0
-    if not order.everybody:
-        limited = order.shown is not None
+    limited = order.shown is not None
+    if not order.everybody and not diff.unchanged(tx, order.env):
         adopted = diff.adopt(tx, order.env, order.run, notebook.now, context.today, shown=limited)
     number = diff.attend(tx, order.env, context.today, everybody=order.everybody)
     progress.phase("deciding", number)
@@ -139,7 +139,10 @@ def _decide(
         spool.changes(decided)
         _remark(spool, decided, context)
         progress.advance(len(chunk))
-    counts.update(diff.settled(tx, order.env, context.today))
+    settled = diff.settled(tx, order.env, context.today)
+    if not order.everybody and not limited:
+        diff.keep(tx, order.env, settled)
+    counts.update(settled)
     # Whoever a statement adopted is as wanted by now, but was found.
     counts[Situation.CONFIRMED] -= adopted
     counts[Situation.FOUND] += adopted

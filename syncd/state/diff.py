@@ -7,15 +7,17 @@ be said. Only the others become cases; `attention` numbers them in canonical ord
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date
 
 from sqlalchemy import Connection
 
 from syncd.core.model import Situation
-from syncd.state.database import one, rows, run, scratch
+from syncd.state.database import know, one, rows, run, scratch
+from syncd.state.revisions import numbers, recall, remember, touch
 
-__all__ = ["adopt", "attend", "settled"]
+__all__ = ["adopt", "attend", "keep", "settled", "unchanged"]
 
 PRESENT = "s.first_day <= :today AND :today <= s.last_day"
 WANTED = f"a.reference IS NOT NULL AND {PRESENT}"
@@ -40,7 +42,7 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, s
     With *shown* only rows in the temporary table `shown` are adopted.
     """
     limit = "AND m.id IN (SELECT membership FROM shown)" if shown else ""
-    return run(
+    adopted = run(
         tx,
         "INSERT INTO links (env, user_id, membership, person, rung, origin, profile, run, since) "
         "SELECT s.env, s.user_id, m.id, s.person, s.rung, 'adopted', m.profile, :run, :now "
@@ -58,6 +60,9 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, s
         "run = excluded.run, since = excluded.since, ended = NULL, why = NULL",
         env=env, run=run_number, now=now, today=today.toordinal(),
     )  # fmt: skip
+    if adopted:
+        touch(tx, f"adopted:{env}")
+    return adopted
 
 
 def attend(tx: Connection, env: int, today: date, *, everybody: bool = False) -> int:
@@ -66,11 +71,18 @@ def attend(tx: Connection, env: int, today: date, *, everybody: bool = False) ->
 
     With *everybody* nobody is left behind; the result of a run is the same.
     """
-    scratch(tx, "noticed", "kind TEXT, person TEXT, user_id TEXT, husk TEXT")
-    values = {"env": env, "today": today.toordinal()}
-    for statement in _everybody() if everybody else _remarkable():
-        known = {name: value for name, value in values.items() if f":{name}" in statement}
-        run(tx, f"INSERT INTO noticed {statement}", **known)
+    if everybody or not unchanged(tx, env):
+        remember(tx, f"attended:{env}", "")
+        run(tx, "DELETE FROM attended WHERE env = :env", env=env)
+        values = {"env": env, "today": today.toordinal()}
+        for statement in _everybody() if everybody else _remarkable():
+            known = {name: value for name, value in values.items() if f":{name}" in statement}
+            run(
+                tx,
+                "INSERT INTO attended (env, kind, person, user_id, husk) "
+                f"SELECT :env, q.* FROM ({statement}) q",
+                **known,
+            )
     scratch(
         tx,
         "attention",
@@ -80,9 +92,35 @@ def attend(tx: Connection, env: int, today: date, *, everybody: bool = False) ->
         tx,
         "INSERT INTO attention SELECT row_number() OVER "
         "(ORDER BY kind, person, user_id, husk), kind, person, user_id, husk "
-        "FROM (SELECT DISTINCT kind, person, user_id, husk FROM noticed) n",
+        "FROM (SELECT DISTINCT kind, person, user_id, husk FROM attended WHERE env = :env) n",
+        env=env,
     )
+    know(tx, "attention")
     return int(one(tx, "SELECT count(*) FROM attention"))
+
+
+def unchanged(tx: Connection, env: int) -> bool:
+    """
+    Tell whether whoever needed attention in the last run are still all who do.
+
+    What is remembered about people (sightings, pending removals) need not be asked for:
+    a run remembers only about those it looked at.
+    """
+    basis = _basis(tx, env)
+    return basis is not None and recall(tx, f"attended:{env}") == basis
+
+
+def keep(tx: Connection, env: int, counts: Counter[Situation]) -> None:
+    """Keep who needed attention, and how many did not, for as long as nothing changes."""
+    remember(tx, f"settled:{env}", json.dumps(counts))
+    remember(tx, f"attended:{env}", _basis(tx, env) or "")
+
+
+def _basis(tx: Connection, env: int) -> str | None:
+    """Return what the statements below depend on; None if it is not settled who is who."""
+    who = recall(tx, f"standing:{env}")
+    inputs = numbers(tx, f"rows:{env}", f"links:{env}", f"answers:{env}")
+    return f"{who};{inputs}" if who else None
 
 
 def _remarkable() -> list[str]:
@@ -157,6 +195,9 @@ def _around() -> list[str]:
 
 def settled(tx: Connection, env: int, today: date) -> Counter[Situation]:
     """Count those who were left behind: as wanted, or with nothing to want."""
+    if unchanged(tx, env):
+        kept = json.loads(recall(tx, f"settled:{env}") or "{}")
+        return Counter({Situation(name): number for name, number in kept.items()})
     counts: Counter[Situation] = Counter()
     noticed = "EXISTS (SELECT 1 FROM attention t WHERE t.person = s.person)"
     if one(tx, "SELECT count(*) FROM attention WHERE kind = 'person'"):

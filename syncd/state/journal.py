@@ -80,6 +80,7 @@ def settle(
     done = [change for change, outcome in settled if outcome.result in DONE]
     if done:
         _remember(tx, env, run_number, plan, done, now)
+        touch(tx, f"rows:{env}")
         _observe(tx, env, done)
 
 

@@ -12,7 +12,7 @@ from syncd.core.case import Conflict, Decision
 from syncd.core.model import Origin, Rung
 from syncd.state.cases import Subject
 from syncd.state.database import bulk, run, scratch, upsert
-from syncd.state.revisions import touch
+from syncd.state.revisions import numbers, recall, remember, touch
 
 __all__ = ["LINK", "Notebook", "end_links_of_deleted_users"]
 
@@ -200,6 +200,9 @@ class Notebook:
 
 def end_links_of_deleted_users(tx: Connection, env: int, now: str) -> None:
     """End the links of users that the target no longer has."""
+    basis = numbers(tx, f"users:{env}", f"links:{env}")
+    if recall(tx, f"ended:{env}") == basis:
+        return
     ended = run(
         tx,
         "UPDATE links SET ended = :now, why = 'its user was deleted' WHERE env = :env "
@@ -210,6 +213,7 @@ def end_links_of_deleted_users(tx: Connection, env: int, now: str) -> None:
     )
     if ended:
         touch(tx, f"links:{env}")
+    remember(tx, f"ended:{env}", numbers(tx, f"users:{env}", f"links:{env}"))
 
 
 def _conflict(conflict: Conflict) -> Sequence[object]:

@@ -80,13 +80,19 @@ def memberships(tx: Connection, env: int, target: Target) -> None:
     names = ("id", "version", "user_id", "profile", "active", "flagged", "created_on")
     whole = "active INTEGER, flagged INTEGER, created_on TEXT"
     scratch(tx, "fresh", f"id TEXT, version TEXT, user_id TEXT, profile TEXT, {whole}")
+    changed = False
     for page in target.memberships(known):
+        changed = changed or bool(page)
         full = [row for row in page if row[2] is not None and row[3] is not None]
         if len(full) != len(page):
             husks += [row for row in page if row[2] is None or row[3] is None]
         bulk(tx, "fresh", names, ((*row[:4], int(row[4]), int(row[5]), row[6]) for row in full))
+    if not (changed or known):
+        return
+    touch(tx, f"rows:{env}")
     _forget_rows(tx, env, known, [row[0] for row in husks])
     _write_rows(tx, env)
+    know(tx, "memberships")
     upsert(
         tx,
         "husks",

@@ -16,6 +16,7 @@ from syncd.core.ids import membership_id
 from syncd.core.model import Action, Membership, User
 from syncd.state.cases import Subject
 from syncd.state.database import bulk, rows, run, scratch, stream
+from syncd.state.revisions import numbers, recall, remember
 
 __all__ = ["Spool", "base", "counts", "hold", "item", "name_creates", "withheld"]
 
@@ -146,14 +147,20 @@ def name_creates(tx: Connection, plan: str, env: int, space: UUID) -> None:
 
 def base(tx: Connection, env: int) -> dict[str, int]:
     """Count the active rows that are ours, by profile."""
-    found = rows(
-        tx,
-        "SELECT m.profile, count(*) AS number FROM links l JOIN memberships m "
-        "ON m.env = l.env AND m.user_id = l.user_id AND m.id = l.membership "
-        "WHERE l.env = :env AND l.ended IS NULL AND m.active = 1 GROUP BY m.profile",
-        env=env,
-    )
-    return {row.profile: row.number for row in found}
+    basis = numbers(tx, f"rows:{env}", f"links:{env}", f"adopted:{env}")
+    kept = json.loads(recall(tx, f"base:{env}") or "{}")
+    if kept.get("basis") != basis:
+        found = rows(
+            tx,
+            "SELECT m.profile, count(*) AS number FROM links l JOIN memberships m "
+            "ON m.env = l.env AND m.user_id = l.user_id AND m.id = l.membership "
+            "WHERE l.env = :env AND l.ended IS NULL AND m.active = 1 GROUP BY m.profile",
+            env=env,
+        )
+        kept = {"basis": basis, "rows": {row.profile: row.number for row in found}}
+        remember(tx, f"base:{env}", json.dumps(kept))
+    counted: dict[str, int] = kept["rows"]
+    return counted
 
 
 def counts(tx: Connection, plan: str) -> list[tuple[Action, str | None, str | None, int]]:

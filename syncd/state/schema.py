@@ -240,3 +240,15 @@ links = table(
     Index("links_person", "env", "person"),
 )
 """One for each row of ours; `ended` is empty while it holds."""
+
+attended = Table(
+    "attended",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("env", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("person", ID),
+    Column("user_id", ID),
+    Column("husk", ID),
+)
+"""Who needed attention in the last run."""

@@ -17,7 +17,10 @@ def considered(world: World) -> int:
         linked = set(tx.execute(text("SELECT person FROM links WHERE ended IS NULL")).scalars())
         world.judge(tx)
         keys |= set(tx.execute(text("SELECT key FROM people")).scalars())
-        sql = "SELECT user_id FROM standing UNION SELECT user_id FROM finds"
+        sql = (
+            "SELECT user_id FROM standing UNION SELECT user_id FROM finds "
+            "UNION SELECT user_id FROM links WHERE ended IS NULL"
+        )
         explained = set(tx.execute(text(sql)).scalars())
     rows = world.members().values()
     users = {user for user, profile, active, _ in rows if user and profile and active}
