@@ -91,7 +91,8 @@ def attend(tx: Connection, env: int, today: date, *, everybody: bool = False) ->
     run(
         tx,
         "INSERT INTO attention SELECT row_number() OVER "
-        "(ORDER BY kind, person, user_id, husk), kind, person, user_id, husk "
+        "(ORDER BY kind, COALESCE(person, ''), COALESCE(user_id, ''), husk), "
+        "kind, person, user_id, husk "
         "FROM (SELECT DISTINCT kind, person, user_id, husk FROM attended WHERE env = :env) n",
         env=env,
     )
