@@ -150,7 +150,7 @@ def test_a_state_that_is_broken_is_70_and_can_be_made_anew(where: str, house: Ho
     assert house.heal() == NEW
 
 
-@pytest.mark.parametrize("batch", [1, 2, CHANGES])
+@pytest.mark.parametrize("batch", [1, CHANGES])
 def test_a_disk_that_is_full_while_journaling_stops_the_run(batch: int, house: House) -> None:
     """
     From the first batch on no file of the process may grow, as on a full disk.
