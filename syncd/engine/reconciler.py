@@ -37,6 +37,9 @@ __all__ = ["Reconciler", "View"]
 View = Callable[[Tx, str], None]
 """Looks at a plan while it is there."""
 
+INTERRUPTED = 130
+"""Recorded for a run that was asked to stop, as a shell would."""
+
 KEEP = {"runs": 90, "plans": 30, "audit": 2555}
 
 
@@ -126,29 +129,26 @@ class Reconciler:
             with self.database.durable() as tx:
                 env = observed.environment(tx, self.environment.name, self.environment.url)
                 report.run = history.begin_run(tx, env, command, iso(self.clock()))
-            try:
-                with self._recorded(report, started):
-                    planned = self._plan_for_good(env, report, head)
-                    self._apply(env, report, planned)
-            except TargetError as error:
-                report.problem = str(error)
-            except Stopped:
-                report.stopped = True
+            with self._recorded(report, started):
+                planned = self._plan_for_good(env, report, head)
+                self._apply(env, report, planned)
         return report
 
     @contextlib.contextmanager
     def _recorded(self, report: RunReport, started: float) -> Iterator[None]:
-        """Note how the run ended, whatever happens."""
+        """Note how the run ended, whatever happens; what stopped it is in the report."""
         code: int = ExitCode.INTERNAL
         try:
             yield
             code = report.exit_code
-        except (TargetError, Stopped):
-            code = ExitCode.TARGET
-            raise
+        except TargetError as error:
+            report.problem = str(error)
+            code = report.exit_code
+        except Stopped:
+            report.stopped = True
         finally:
             report.seconds = time.monotonic() - started
-            self._end(report, code)
+            self._end(report, INTERRUPTED if report.stopped else code)
 
     def _end(self, report: RunReport, code: int) -> None:
         document = {

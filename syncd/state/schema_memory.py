@@ -172,5 +172,6 @@ audit = Table(
     Column("after", ID),
     Column("why", Text, nullable=False),
     Column("result", Text, nullable=False),
+    Index("audit_user", "env", "user_id"),
 )
 """Append-only."""

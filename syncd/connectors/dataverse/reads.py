@@ -105,15 +105,26 @@ _team_member_pages = msgspec.json.Decoder(Page[_TeamMember]).decode
 def users(
     channel: Channel, size: int, match: Sequence[Rung], known: set[str]
 ) -> Iterator[list[UserRow]]:
-    """Give the users whose id + etag is not *known*; takes those that are out of it."""
+    """
+    Give the users whose id + etag is not *known*; takes those that are out of it.
+
+    An environment has at least the user that asks: TargetIncomplete if it shows none.
+    """
     extra = [RUNG_COLUMNS[rung] for rung in match if rung in RUNG_COLUMNS]
     columns = ",".join([USER_COLUMNS, *extra])
+    seen = 0
     for page in _pages(channel, f"systemusers?$select={columns}", size, _user_pages):
         channel.throttle.check()
+        seen += len(page)
         rows = list(_news(page, known))
         _check(channel, ((row.id, row.pointer) for row in rows))
         if rows:
             yield [_user(row) for row in rows]
+    if not seen:
+        raise TargetIncomplete(
+            f"{channel.host} shows no users at all, not even the one that asks; "
+            "check the application user's right to read users"
+        )
 
 
 def memberships(channel: Channel, size: int, known: set[str]) -> Iterator[list[MembershipRow]]:
