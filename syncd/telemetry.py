@@ -18,7 +18,7 @@ PERSONAL = frozenset(
 """Fields that tell who somebody is."""
 
 MASK = "***"
-ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def configure(

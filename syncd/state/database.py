@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
@@ -200,25 +201,31 @@ def _engine(url: str, *, sqlite: bool, synchronous: str) -> Engine:
 # --- statements -----------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=512)
+def _clause(sql: str) -> TextClause:
+    """Keep what SQLAlchemy makes of a statement; most are executed again and again."""
+    return text(sql)
+
+
 def run(tx: Connection, sql: str, **values: object) -> int:
     """Execute one statement and return how many rows it touched."""
-    return tx.execute(text(sql), values).rowcount
+    return tx.execute(_clause(sql), values).rowcount
 
 
 def rows(tx: Connection, sql: str, **values: object) -> Sequence[Any]:
     """Return every row that a statement finds."""
-    return tx.execute(text(sql), values).fetchall()
+    return tx.execute(_clause(sql), values).fetchall()
 
 
 def one(tx: Connection, sql: str, **values: object) -> Any:  # whatever the statement selects
     """Return the first value of the first row, or None."""
-    found = tx.execute(text(sql), values).first()
+    found = tx.execute(_clause(sql), values).first()
     return None if found is None else found[0]
 
 
 def stream(tx: Connection, sql: str, **values: object) -> Iterator[Any]:
     """Give the rows that a statement finds, a few thousand at a time."""
-    found = tx.execute(text(sql).execution_options(yield_per=5000), values)
+    found = tx.execute(_clause(sql).execution_options(yield_per=5000), values)
     yield from found
 
 

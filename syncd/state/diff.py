@@ -42,6 +42,14 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, s
     With *shown* only rows in the temporary table `shown` are adopted.
     """
     limit = "AND m.id IN (SELECT membership FROM shown)" if shown else ""
+    unlinked = (
+        "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.env = s.env "
+        "AND l.user_id = s.user_id AND l.ended IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.env = s.env "
+        "AND l.person = s.person AND l.ended IS NULL) "
+    )
+    if not one(tx, "SELECT 1 FROM links WHERE env = :env AND ended IS NULL LIMIT 1", env=env):
+        unlinked = ""  # a first run: nobody is linked, and a table that is not read fills faster
     adopted = run(
         tx,
         "INSERT INTO links (env, user_id, membership, person, rung, origin, profile, run, since) "
@@ -49,11 +57,7 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, s
         f"FROM standing s {ANSWER} JOIN memberships m ON {ROW} "
         f"WHERE s.env = :env AND {AS_WANTED} {limit} "
         "AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.env = s.env "
-        "AND o.user_id = s.user_id AND o.active = 1 AND o.id <> m.id) "
-        "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.env = s.env "
-        "AND l.user_id = s.user_id AND l.ended IS NULL) "
-        "AND NOT EXISTS (SELECT 1 FROM links l WHERE l.env = s.env "
-        "AND l.person = s.person AND l.ended IS NULL) "
+        f"AND o.user_id = s.user_id AND o.active = 1 AND o.id <> m.id) {unlinked}"
         f"AND s.person NOT IN ({REMEMBERED}) "
         "ON CONFLICT (env, user_id, membership) DO UPDATE SET person = excluded.person, "
         "rung = excluded.rung, origin = excluded.origin, profile = excluded.profile, "
@@ -140,7 +144,7 @@ def _unsettled() -> str:
     """People with a user, less those who are as wanted and those who want and have nothing."""
     confirmed = (
         f"{AS_WANTED} AND l.membership IS NOT NULL AND NOT EXISTS (SELECT 1 FROM links o "
-        "WHERE o.env = s.env AND o.user_id = s.user_id AND o.person = s.person "
+        "WHERE o.env = s.env AND o.user_id = s.user_id "
         "AND o.membership <> m.id AND o.ended IS NULL)"
     )
     idle = (

@@ -185,7 +185,7 @@ def test_failed_certificates_are_shown_with_their_findings(settled: Office) -> N
     assert [each["source"] for each in said["needs"]["certificates"]] == ["hr"]
     assert said["in_sync"] is False
     assert said["last_success"] == "2026-03-02T08:00:00Z"
-    assert "no rows" in settled("status").out
+    assert "no row was read" in settled("status").out
 
 
 # --- runs and audit ------------------------------------------------------------------------------

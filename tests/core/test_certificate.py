@@ -40,9 +40,7 @@ def test_zero_rows_are_never_believed(minimum: int, *, accepted: bool) -> None:
 
     certificate = judge(ReadFacts(0), None, limits, accepted=accepted)
 
-    assert certificate.findings == (
-        "no row was read, and a source without rows is never believed",
-    )
+    assert certificate.findings == ("no row was read, and a source without rows is never believed",)
     assert not certificate.certified
 
 

@@ -11,9 +11,14 @@ import pytest
 
 HERE = Path(__file__).parent
 SCENARIOS = sorted(steps.parent.name for steps in HERE.glob("*/steps.json"))
+BASIC = "20"
+"""Cases from this number on go deeper; a plain run leaves them to the long one."""
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name < BASIC else pytest.mark.campaign) for name in SCENARIOS],
+)
 def test_a_worked_case_comes_out_as_written(name: str) -> None:
     """What happens in `story.md` is what syncd does, step by step."""
     syncd = shlex.join([sys.executable, "-m", "syncd"])

@@ -173,7 +173,8 @@ def test_only_what_is_used_is_asked_for() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.params["$select"])
-        return httpx.Response(200, json={"value": []})
+        user = {"@odata.etag": 'W/"1"', "systemuserid": user_id(1)}
+        return httpx.Response(200, json={"value": [user]})
 
     target = open_target(
         url=URL,
@@ -185,6 +186,15 @@ def test_only_what_is_used_is_asked_for() -> None:
 
     assert "internalemailaddress" in asked[0].split(",")
     assert "employeeid" not in asked[0].split(",")
+
+
+def test_an_environment_without_users_is_not_believed() -> None:
+    """At least the user that asks is there: whoever shows none shows too little."""
+    empty = httpx.MockTransport(lambda _: httpx.Response(200, json={"value": []}))
+    target = open_target(url=URL, auth=NoAuth(URL), transport=empty)
+
+    with pytest.raises(TargetIncomplete, match="no users at all"):
+        all_users(target)
 
 
 def test_a_profile_is_published_when_it_ever_was(world: World) -> None:
