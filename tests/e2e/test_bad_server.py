@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.sandbox.door import ROWS
 
 HTML = Answer(200, {"Content-Type": "text/html"}, b"<html>Sign in</html>")
 JSON = {"Content-Type": "application/json"}
+NUMBERS = count(2)
 
 
 @pytest.fixture
@@ -70,6 +72,12 @@ def onward(page: dict[str, Any]) -> dict[str, Any]:
     return {**page, "@odata.nextLink": page["@odata.context"].partition("$metadata")[0] + ROWS}
 
 
+def further(page: dict[str, Any]) -> dict[str, Any]:
+    """Say that the page is followed by another one, wherever that leads."""
+    link = page["@odata.context"].partition("$metadata")[0] + ROWS
+    return {**page, "@odata.nextLink": f"{link}?$filter=statecode%20ne%20{next(NUMBERS)}"}
+
+
 READS: dict[str, tuple[str, Answer | Callable[[Serve], Answer], str]] = {
     "slow": ("systemusers", lambda serve: Answer(200, JSON, serve().content, delay=5), "in time"),
     "cut": (ROWS, Answer(503, cut=True), "broke off its answer"),
@@ -88,6 +96,7 @@ READS: dict[str, tuple[str, Answer | Callable[[Serve], Answer], str]] = {
     "another type": (ROWS, telling(lambda _: {"value": 7}), "not complete"),
     "no id": ("systemusers", telling(lambda page: strange(page, "x" * 36)), "no GUID"),
     "in a circle": (ROWS, telling(onward), "the same next link twice"),
+    "on and on": (ROWS, telling(further), "brought no new row"),
     "next is away": (
         "systemusers",
         telling(lambda page: {**page, "@odata.nextLink": "https://example.org/next"}),

@@ -35,6 +35,8 @@ RUNG_COLUMNS = {Rung.EMPLOYEE_ID: "employeeid", Rung.MAIL: "internalemailaddress
 PEOPLE = (0, 1, 2, None)
 """Access modes of people; a row without one has the table's default, which is 0."""
 STUB = 2
+IDLE_PAGES = 100
+"""Pages that may follow each other without bringing a row that was not there before."""
 IDS_AT_ONCE = 100
 """Rows asked for by id in one request: keeps the url below 32,768 characters."""
 
@@ -85,7 +87,7 @@ class _TeamMember(msgspec.Struct, gc=False):
     team: Id | None = msgspec.field(name="teamid", default=None)
 
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class Page(msgspec.Struct, Generic[Row], gc=False):
@@ -256,29 +258,61 @@ def _pages(
     Give the rows of each page; the next one is on its way while the caller has this one.
 
     Follows the links as they are written (dataverse-web-api.md section 1.3). Raises
-    TargetError unless the last page is reached.
+    TargetError unless the last page is reached, TargetIncomplete also where links lead
+    on and on but bring nothing.
     """
     headers = {"Prefer": f"odata.maxpagesize={size}"}
     what = query.partition("?")[0]
     first = channel.root + query
     link: str | None = first
     seen: set[str] = set()
+    begun: set[object] = set()
+    idle = 0
     pool = ThreadPoolExecutor(1, thread_name_prefix="page")
     try:
         coming = pool.submit(_page, channel, first, headers, what, decode)
         while link is not None:
             page = coming.result()
             link = page.next
+            idle = 0 if _brings(page.value, begun) else idle + 1
             if link is not None:
-                if link in seen:
-                    raise TargetIncomplete(
-                        f"{channel.host} gave the same next link twice while {what} were read"
-                    )
-                seen.add(link)
+                _check_link(channel, what, link, seen, idle)
                 coming = pool.submit(_page, channel, link, headers, what, decode)
             yield page.value
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _brings(page: Sequence[msgspec.Struct], begun: set[object]) -> bool:
+    """
+    Tell whether a page begins with a row that has not begun one before, and note that it does.
+
+    One look for each page, whatever its size. Of finitely many rows only finitely many
+    pages can pass, so that a chain without an end is found out.
+    """
+    if not page:
+        return False
+    first = page[0]
+    # A row is known by its id whatever its version; those of teams are read without one.
+    mark = getattr(first, "id", None) or msgspec.structs.astuple(first)
+    new = mark not in begun
+    begun.add(mark)
+    return new
+
+
+def _check_link(channel: Channel, what: str, link: str, seen: set[str], idle: int) -> None:
+    """Refuse links that do not lead to an end."""
+    if link in seen:
+        raise TargetIncomplete(
+            f"{channel.host} gave the same next link twice while {what} were read"
+        )
+    if idle >= IDLE_PAGES:
+        raise TargetIncomplete(
+            f"{channel.host} gave {idle} pages of {what} one after the other that brought no new "
+            "row, and a link to yet another; nothing was used. See whether a proxy rewrites its "
+            "answers, then run again"
+        )
+    seen.add(link)
 
 
 def _page(

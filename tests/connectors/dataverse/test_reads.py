@@ -332,6 +332,56 @@ def test_links_that_go_round_in_a_circle_end() -> None:
     assert "127.0.0.1" in str(raised.value)
 
 
+@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("read", ["rows", "users", "profiles", "members"])
+def test_ever_new_links_that_bring_nothing_new_end(read: str, rounds: int) -> None:
+    """Neither empty pages nor the same rows again and again are a way to the end."""
+    told: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(len(told))
+        number = told[-1] % rounds
+        name = request.url.path.rpartition("/")[2]
+        row = {**membership(number), "systemuserid": user_id(number), "teamid": P1,
+               "_teamid_value": P1, "mobileofflineprofileid": P1}  # fmt: skip
+        link = f"{ROOT}{name}?p={len(told)}"
+        page: dict[str, object] = {"value": [row] if len(told) % 2 else []}
+        if name != "teammobileofflineprofilememberships":
+            page["@odata.nextLink"] = link
+        return httpx.Response(200, json=page)
+
+    target = answering(answer)
+    reads: dict[str, Callable[[], object]] = {
+        "rows": lambda: all_rows(target),
+        "users": lambda: all_users(target),
+        "profiles": target.profiles,
+        "members": target.team_profiles,
+    }
+
+    with pytest.raises(TargetIncomplete, match=r"100 pages .* brought no new row"):
+        reads[read]()
+
+    assert 100 < len(told) < 110
+
+
+def test_some_empty_pages_on_the_way_do_no_harm() -> None:
+    """A plug-in may hide whole pages of rows; after each page that brings one the count is new."""
+    told: list[int] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        told.append(len(told))
+        rows = [membership(len(told))] if len(told) % 100 == 0 else []
+        page: dict[str, object] = {"value": rows}
+        if len(told) < 299:
+            page["@odata.nextLink"] = f"{ROOT}{ROWS}?p={len(told)}"
+        return httpx.Response(200, json=page)
+
+    rows = all_rows(answering(answer))
+
+    assert sorted(rows) == [row_id(100), row_id(200)]
+    assert len(told) == 299
+
+
 JSON = {"Content-Type": "application/json"}
 FULL = json.dumps({"value": [membership(1)]}).encode()
 
