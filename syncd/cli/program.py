@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from syncd import __version__
+from syncd.cli.errors import sentence
 from syncd.core.errors import UsageError
 
 if TYPE_CHECKING:
     from syncd.app import App
 
 __all__ = ["Context", "app", "context_of"]
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 app = typer.Typer(
     name="syncd",
@@ -61,11 +66,28 @@ class Context:
         return self._app
 
     def ask_to_stop(self, number: int, _frame: object = None) -> None:
-        """Stop cleanly. Raises KeyboardInterrupt for somebody who asks twice and will not wait."""
-        if self.stop.is_set():
-            raise KeyboardInterrupt
+        """Stop cleanly; for somebody who asks twice and will not wait, leave at once."""
+        if self.signal is not None:
+            _leave(number)
         self.signal = number
         self.stop.set()
+
+
+def _leave(number: int) -> NoReturn:
+    """
+    End the process here and now, whatever it has in flight: all of that is in the journal.
+
+    Nothing may hold this up, neither an answer that does not come nor a lock that the
+    interrupted code holds, so that it unwinds nothing and writes past Python's buffers.
+    """
+    for each in STOPPING:
+        signal.signal(each, signal.SIG_DFL)
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        sys.stdout.flush()
+    show_cursor = "\x1b[?25h\n" if os.isatty(2) else ""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{show_cursor}syncd: {sentence(KeyboardInterrupt())}\n".encode())
+    os._exit(128 + number)
 
 
 def context_of(context: typer.Context) -> Context:
@@ -100,5 +122,5 @@ def start(
     """Remember the configuration; commands load it when they need it."""
     del version
     shared = context.obj = Context(config)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, shared.ask_to_stop)

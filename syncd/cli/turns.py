@@ -38,9 +38,6 @@ def turns(shared: Context, names: Iterable[str], work: Work, *, as_json: bool) -
             codes.append(work(name))
         except Stopped:
             say(f"{name}: stopped while reading; nothing was sent and nothing was changed")
-        except KeyboardInterrupt as error:  # asked twice; Typer would end without a word
-            say(f"{name}: {sentence(error)}")
-            break
         except Exception as error:  # noqa: BLE001  # the others have their turn, whatever this was
             codes.append(_failed(shared, name, error, as_json=as_json))
     if shared.stop.is_set():

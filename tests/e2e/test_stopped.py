@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Timer
 
@@ -49,6 +51,18 @@ def signalled(house: House, number: signal.Signals) -> Callable[[Serve], Answer]
         return serve()
 
     return act
+
+
+def insisting(house: House, number: signal.Signals) -> bool:
+    """Send a signal again and again, with time to act on each; tell whether the process went."""
+    process = house.started.process
+    assert process is not None
+    for _ in range(10):
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+            return True
+    return False
 
 
 def unsettled(house: House) -> int:
@@ -127,24 +141,32 @@ def test_who_is_stopped_while_applying_has_settled_what_was_under_way(
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
-def test_who_asks_twice_is_told_where_things_stand(
-    number: signal.Signals, code: int, house: House
+@pytest.mark.parametrize("name", ["$batch", READING[0], READING[2]])
+def test_who_asks_twice_leaves_at_once(
+    name: str, number: signal.Signals, code: int, house: House
 ) -> None:
-    """What was under way stays in the journal, and the next run finds out what became of it."""
+    """
+    No answer is awaited: here it comes only after the process has gone.
+
+    What was under way stays in the journal, and the next run finds out what became of it.
+    """
+    went: Future[bool] = Future()
 
     def act(serve: Serve) -> Answer:
-        os.kill(house.started.pid, number)
-        Timer(0.3, os.kill, (house.started.pid, number)).start()
         answer = serve()
-        return Answer(answer.status, answer.headers, answer.content, delay=2)
+        went.set_result(insisting(house, number))
+        return answer
 
-    house.wire.ear = at("POST", "$batch", 1, act)
+    house.wire.ear = at("POST" if name == "$batch" else "GET", name, 1, act)
     done = house.run()
+    waiting = unsettled(house)
 
     (said,) = sentences(done)
-    assert done.code == code
+    assert (went.result(30), done.code) == (True, code)
     assert "interrupted; what was in flight stays in the journal" in said
+    assert waiting == (name == "$batch")
     assert house.heal() == NEW
+    assert unsettled(house) == 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
