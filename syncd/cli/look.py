@@ -93,9 +93,10 @@ def _explain(
     from syncd.engine.parts import Silent
     from syncd.engine.reading import read_sources, read_target
     from syncd.state import inquiry, observed, overview
+    from syncd.state.aside import aside
 
     environment, now = shared.app.environment(name), shared.app.clock()
-    with database.rehearse() as tx:
+    with aside(database, reading=fresh) as tx:
         env = observed.environment(tx, name, environment.url)
         if fresh:
             sources = shared.app.sources()

@@ -7,6 +7,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,29 @@ def test_fresh_reads_anew_and_leaves_nothing_behind(settled: Office) -> None:
     assert fresh["judged"][0]["situation"] == "MISPLACED"
     assert [change["action"] for change in fresh["judged"][0]["changes"]] == ["move"]
     assert kept["judged"][0]["situation"] == "CONFIRMED"
+
+
+@pytest.mark.parametrize("words", [(), ("--fresh",)])
+def test_whoever_asks_does_not_wait_for_a_run(words: tuple[str, ...], settled: Office) -> None:
+    """A run holds the database for writing; what was committed is explained, and nothing kept."""
+    settled("holds", "add", BO, "--reason", "so that everybody must be correlated anew")
+    hr = "EmployeeID;Department\nE1;Field\nE2;Depot\nE9;Field\n"
+    (settled.folder / "hr.csv").write_text(hr, encoding="utf-8")
+    with closing(sqlite3.connect(settled.folder / "syncd.db", isolation_level=None)) as run:
+        before = list(run.iterdump())
+        run.execute("BEGIN IMMEDIATE")
+        run.execute("DELETE FROM people")
+
+        held = settled("explain", "E2", *words, "--json", now="2026-03-05T08:00:00Z")
+        new = settled("explain", "E9", *words)
+
+        run.execute("ROLLBACK")
+        after = list(run.iterdump())
+
+    assert held.err == ""
+    assert held.json["judged"][0]["situation"] == "HELD"
+    assert new.code == (0 if words else 64)
+    assert after == before
 
 
 def test_nobody_of_that_name_is_64(settled: Office) -> None:
