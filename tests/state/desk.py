@@ -1,0 +1,165 @@
+"""What the tests of the state database have at hand: people, a target that shows pages, views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import text
+
+from syncd.core.certificate import Certificate
+from syncd.core.errors import TargetIncomplete
+from syncd.core.model import Membership, iso
+from syncd.core.plan import Change, Outcome
+from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
+from syncd.engine.parts import Silent
+from syncd.engine.reading import read_sources, read_target
+from syncd.state import observed
+from syncd.state.database import Database
+from tests.world import URL, World, number
+
+USERS = {f"e{which}": number(1, which) for which in range(1, 4)}
+PROFILES = {"Field": number(2, 1), "Office": number(2, 2)}
+FIELD, OFFICE = PROFILES.values()
+ONE, TWO, THREE = USERS.values()
+BROKEN = TargetIncomplete("the page after this one never came")
+
+
+def person(
+    key: str,
+    department: str = "field",
+    *,
+    status: str = "Active",
+    grade: str = "3",
+    mail: str = "",
+    last: str = "",
+) -> tuple[str, ...]:
+    """Describe somebody as a file does; the key is the employee id, too."""
+    return (key, "", key, "", mail, status, "", last, department, grade, "")
+
+
+def read(world: World) -> list[Certificate]:
+    """Read the sources of a world, and keep what was read."""
+    with world.database.begin() as tx:
+        now = iso(world.clock())
+        return read_sources(tx, world.environment, world.ranked, now, Silent())
+
+
+def select(database: Database, sql: str, **values: object) -> list[tuple[Any, ...]]:
+    """Return what a statement finds, on a connection of its own."""
+    with database.read() as tx:
+        return [tuple(row) for row in tx.execute(text(sql), values)]
+
+
+def people(database: Database) -> dict[str, str]:
+    """Return everybody in the picture, with their attributes."""
+    sql = "SELECT p.key, c.attributes FROM people p JOIN combos c ON c.id = p.combo"
+    return dict(select(database, sql))
+
+
+def day(text: str) -> int:
+    """Return the number of a day as the records have it."""
+    return date.fromisoformat(text).toordinal()
+
+
+# --- a target --------------------------------------------------------------------------------
+
+
+def user(key: str, version: str = "1", *, name: str | None = None) -> UserRow:
+    """Describe a user as the target shows it."""
+    return (key, version, name, name, None, None, None, True, False, None)
+
+
+def row(
+    which: int,
+    user: str | None,
+    profile: str | None = FIELD,
+    version: str = "1",
+    *,
+    active: bool = True,
+) -> MembershipRow:
+    """Describe a membership row as the target shows it."""
+    return (number(3, which), version, user, profile, active, False, "2026-01-01T00:00:00Z")
+
+
+Pages = Sequence[Sequence[Any] | TargetIncomplete]
+
+
+@dataclass(slots=True)
+class Shown:
+    """A target that shows these pages; one that is an error is where the read breaks off."""
+
+    users_shown: Pages = field(default_factory=lambda: [[user(key) for key in USERS.values()]])
+    rows_shown: Pages = ()
+    teams: Sequence[TeamProfileRow] = ()
+    given: list[str] = field(default_factory=list)
+
+    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
+        yield from self._news(self.users_shown, known)
+
+    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
+        yield from self._news(self.rows_shown, known)
+
+    def profiles(self) -> Sequence[ProfileRow]:
+        return [(key, name, True) for name, key in PROFILES.items()]
+
+    def team_profiles(self) -> Sequence[TeamProfileRow]:
+        return self.teams
+
+    def fetch(self, ids: Sequence[str]) -> dict[str, Membership]:
+        raise AssertionError(f"nobody asks for {ids} here")
+
+    def apply(self, changes: Sequence[Change], run: int) -> list[Outcome]:
+        raise AssertionError(f"run {run} sends {changes}, and nothing is sent here")
+
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+    @property
+    def lanes(self) -> int:
+        return 1
+
+    def _news(self, pages: Pages, known: set[str]) -> Iterator[list[Any]]:
+        for page in pages:
+            if isinstance(page, TargetIncomplete):
+                raise page
+            fresh = [each for each in page if each[0] + each[1] not in known]
+            known.difference_update(each[0] + each[1] for each in page)
+            self.given += [each[0] for each in fresh]
+            yield fresh
+
+
+def look(world: World, target: Shown) -> int:
+    """Read a target, keep what was read, and return the environment's number."""
+    with world.database.begin() as tx:
+        env = observed.environment(tx, "contoso", URL)
+        read_target(tx, world.environment, env, target, Silent())
+    return env
+
+
+def held(database: Database) -> list[tuple[Any, ...]]:
+    """Return the rows in the picture of the target: user, row, profile, active."""
+    return select(database, "SELECT user_id, id, profile, active FROM memberships ORDER BY 1, 2")
+
+
+def husks(database: Database) -> list[tuple[Any, ...]]:
+    """Return the husks in it."""
+    return select(database, "SELECT id, user_id, profile FROM husks ORDER BY 1")
+
+
+def audit(database: Database) -> list[tuple[Any, ...]]:
+    """Return the whole audit log, in the order in which it was written."""
+    sql = (
+        "SELECT id, at, env, run, who, what, person, user_id, membership, before, after, why, "
+        "result FROM audit ORDER BY id"
+    )
+    return select(database, sql)
+
+
+def journal(database: Database) -> list[tuple[Any, ...]]:
+    """Return the journal: run, number, plan, settled, result."""
+    sql = "SELECT run, number, plan, settled, result FROM journal ORDER BY run, number"
+    return select(database, sql)
