@@ -17,7 +17,7 @@ from syncd.core.gates import Gate, Verdict
 from syncd.core.mapping import decode_attributes
 from syncd.core.model import Situation, iso
 from syncd.core.rules import Answer, judge
-from syncd.engine.parts import Environment, Progress
+from syncd.engine.parts import Environment, Progress, Silent
 from syncd.state import answers, archive, cases, decisions, diff, observed, plans, standing
 from syncd.state.answers import References
 from syncd.state.archive import Head
@@ -70,11 +70,18 @@ class Order:
 
 
 def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
-    """Decide about everybody and save the plan, with all that the run must remember."""
+    """
+    Decide about everybody and save the plan, with all that the run must remember.
+
+    *progress* is told of every step, also one that has nothing to count: whoever listens
+    may want to stop there.
+    """
     progress.phase("comparing")
-    context, references = prepare(tx, order)
+    context, references = prepare(tx, order, progress)
     base = plans.base(tx, order.env)
+    progress.advance(0)
     standing.correlate(tx, order.env, context.policy, context.today, certified=order.certified)
+    progress.advance(0)
     notebook = Notebook(tx, order.env, order.run, iso(order.now), order.shown)
     spool = Spool(tx, order.plan, context)
     situations = _decide(tx, order, context, notebook, spool, progress)
@@ -90,9 +97,9 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     return _save(tx, order, context, situations, verdict)
 
 
-def prepare(tx: Tx, order: Order) -> tuple[Context, References]:
+def prepare(tx: Tx, order: Order, progress: Progress | None = None) -> tuple[Context, References]:
     """Ask the rules, and say what holds for every case."""
-    references = _ask_rules(tx, order)
+    references = _ask_rules(tx, order, progress or Silent())
     context = Context(
         policy=order.environment.policy,
         now=order.now,
@@ -104,7 +111,7 @@ def prepare(tx: Tx, order: Order) -> tuple[Context, References]:
     return context, references
 
 
-def _ask_rules(tx: Tx, order: Order) -> References:
+def _ask_rules(tx: Tx, order: Order, progress: Progress) -> References:
     """Let the rules answer for every new set of attributes; find out what their profiles are."""
     environment, today = order.environment, order.now.date()
     rules = environment.rules
@@ -113,6 +120,7 @@ def _ask_rules(tx: Tx, order: Order) -> References:
         digest = f"{digest}@{today}"
 
     def answer(attributes: str) -> Answer:
+        progress.advance(0)
         return judge(decode_attributes(attributes), today, rules)
 
     answers.ask(tx, order.env, digest, answer)
@@ -130,6 +138,7 @@ def _decide(
     limited = order.shown is not None
     if not order.everybody and not diff.unchanged(tx, order.env):
         adopted = diff.adopt(tx, order.env, order.run, notebook.now, context.today, shown=limited)
+        progress.advance(0)
     number = diff.attend(tx, order.env, context.today, everybody=order.everybody)
     progress.phase("deciding", number)
     for chunk in cases.cases(tx, order.env, context):
