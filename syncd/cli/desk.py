@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.app import App
-from syncd.core.errors import UsageError
+from syncd.cli.errors import say
+from syncd.core.errors import TargetError, UsageError
 from syncd.core.identity import guid, text
 from syncd.core.model import Profile, iso
 from syncd.state import decisions, lookup, observed
-from syncd.state.database import Tx
+from syncd.state.database import Database, Tx
 from syncd.state.decisions import Ruling, Verb
 from syncd.state.lookup import Found
 
@@ -44,7 +45,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where an operator decides: an open transaction, the environments, who, when and why."""
+    """
+    Where an operator decides: an open transaction, the environments, who, when and why.
+
+    `strangers` are users of environments that no run has read yet, by environment: there
+    the one who is meant was looked up at the target, or a sentence says why that failed.
+    """
 
     tx: Tx
     app: App
@@ -52,6 +58,7 @@ class Desk:
     who: str
     at: datetime
     reason: str
+    strangers: Mapping[str, Sequence[Found] | TargetError]
 
     @property
     def now(self) -> str:
@@ -95,16 +102,47 @@ def operator() -> str:
 
 
 @contextlib.contextmanager
-def sit_down(app: App, environment: str | None, reason: str) -> Iterator[Desk]:
-    """Open the transaction of a decision; nothing of it stays if an error is raised."""
+def sit_down(
+    app: App, environment: str | None, reason: str, *, about: str | None = None
+) -> Iterator[Desk]:
+    """
+    Open the transaction of a decision; nothing of it stays if an error is raised.
+
+    With *about*, a user, the decision may come before the first run of an environment.
+    """
     why = reason.strip()
     if not why:
         raise UsageError("--reason is empty; say why, for whoever reads the audit log")
     names = app.names(environment)
-    with app.database() as database, database.durable() as tx:
-        urls = {name: app.config.environments[name].url for name in names}
-        places = (Place(name, observed.environment(tx, name, url)) for name, url in urls.items())
-        yield Desk(tx, app, tuple(places), operator(), app.clock(), why)
+    urls = {name: app.config.environments[name].url for name in names}
+    with app.database() as database:
+        # Before the transaction: nobody shall wait for it while the target is asked.
+        strangers = {} if about is None else _strangers(app, database, urls, about)
+        with database.durable() as tx:
+            numbers = {name: observed.environment(tx, name, url) for name, url in urls.items()}
+            places = tuple(Place(name, env) for name, env in numbers.items())
+            yield Desk(tx, app, places, operator(), app.clock(), why, strangers)
+
+
+def _strangers(
+    app: App, database: Database, urls: Mapping[str, str], reference: str
+) -> dict[str, Sequence[Found] | TargetError]:
+    with database.read() as tx:
+        numbers = {n: lookup.environment_number(tx, n, url) for n, url in urls.items()}
+        unread = [name for name, env in numbers.items() if not lookup.was_read(tx, env)]
+    return {name: _ask(app, name, reference) for name in unread}
+
+
+def _ask(app: App, name: str, reference: str) -> Sequence[Found] | TargetError:
+    """Look for a user at the target; whether that matters if it fails is not known here."""
+    try:
+        with app.target(name) as target:
+            return lookup.among(target.named(reference), reference)
+    except TargetError as error:
+        return type(error)(
+            f"{name}: nothing has been read yet, so that {reference} was to be looked up in the "
+            f"environment itself, but: {error}"
+        )
 
 
 @contextlib.contextmanager
@@ -120,10 +158,14 @@ def look(app: App, environment: str | None) -> Iterator[tuple[Tx, list[tuple[str
 
 
 def users_of(desk: Desk, reference: str) -> list[tuple[Place, Found]]:
-    """Return the user that is meant in each environment that has it. Raises UsageError."""
+    """
+    Return the user that is meant in each environment that has it.
+
+    Raises UsageError, and TargetError where nobody is found and one could not be asked.
+    """
     found = []
     for place in desk.places:
-        users = lookup.users(desk.tx, place.env, reference)
+        users = _called(desk, place, reference)
         if len(users) > 1:
             ids = ", ".join(user.id for user in users)
             raise UsageError(
@@ -131,23 +173,37 @@ def users_of(desk: Desk, reference: str) -> list[tuple[Place, Found]]:
                 f"name one by its id: {ids}"
             )
         found += [(place, user) for user in users]
+    _say_who_was_not_asked(desk, enough=bool(found))
     if not found:
         raise UsageError(_nobody(desk, reference))
     return found
 
 
+def _called(desk: Desk, place: Place, reference: str) -> Sequence[Found]:
+    """Return the users of an environment that are called so, as far as is known."""
+    asked = desk.strangers.get(place.name)
+    if asked is None:
+        return lookup.users(desk.tx, place.env, reference)
+    return () if isinstance(asked, TargetError) else asked
+
+
+def _say_who_was_not_asked(desk: Desk, *, enough: bool) -> None:
+    """Warn of environments that could not be asked; raise the first error if that decides."""
+    for asked in desk.strangers.values():
+        if isinstance(asked, TargetError):
+            if not enough:
+                raise asked
+            say(f"{asked}; the decision does not count there")
+
+
 def _nobody(desk: Desk, reference: str) -> str:
     names = ", ".join(place.name for place in desk.places)
-    if not any(_was_read(desk.tx, place) for place in desk.places):
+    if not desk.strangers and not any(lookup.was_read(desk.tx, each.env) for each in desk.places):
         return f"{reference}: nothing has been read from {names} yet; first run: syncd reconcile"
     return (
         f"{reference}: no user of {names} has this user name, mail, object id or id; check it, "
         "and if the user is new, run: syncd reconcile"
     )
-
-
-def _was_read(tx: Tx, place: Place) -> bool:
-    return bool(observed.resolve_profiles(tx, place.env))
 
 
 def withdraw_for(desk: Desk, verb: Verb, reference: str) -> list[tuple[Place, Ruling, str]]:
@@ -156,13 +212,15 @@ def withdraw_for(desk: Desk, verb: Verb, reference: str) -> list[tuple[Place, Ru
 
     Returns the environments, what was decided, and the user's name.
     """
-    return [done for place in desk.places for done in _withdraw_at(desk, place, verb, reference)]
+    found = [done for place in desk.places for done in _withdraw_at(desk, place, verb, reference)]
+    _say_who_was_not_asked(desk, enough=bool(found))
+    return found
 
 
 def _withdraw_at(
     desk: Desk, place: Place, verb: Verb, reference: str
 ) -> Iterator[tuple[Place, Ruling, str]]:
-    names = {user.id: user.name for user in lookup.users(desk.tx, place.env, reference)}
+    names = {user.id: user.name for user in _called(desk, place, reference)}
     names.setdefault(guid(reference), reference)
     for ruling in lookup.rulings(desk.tx, verb, place.env):
         if ruling.subject in names and desk.withdraw(verb, ruling.subject, place):

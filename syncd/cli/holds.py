@@ -54,7 +54,7 @@ def _cells(body: dict[str, object]) -> list[object]:
 
 def add(app: App, user: str, reason: str, until: str | None, environment: str | None) -> None:
     """Let nothing change for this user, whatever the sources say."""
-    with desk.sit_down(app, environment, reason) as at:
+    with desk.sit_down(app, environment, reason, about=user) as at:
         last = None if until is None else _day(until, at.at.date())
         for place, found in desk.users_of(at, user):
             at.add(Verb.HOLD, found.id, place, until=last)
@@ -74,7 +74,7 @@ def _day(written: str, today: date) -> str:
 
 def remove(app: App, user: str, reason: str, environment: str | None) -> None:
     """Take a hold back; the next run decides about the user as about everybody."""
-    with desk.sit_down(app, environment, reason) as at:
+    with desk.sit_down(app, environment, reason, about=user) as at:
         done = desk.withdraw_for(at, Verb.HOLD, user)
         if not done:
             raise UsageError(f"{user}: nobody holds this user; see: syncd holds list")

@@ -78,7 +78,7 @@ def _cells(body: dict[str, object]) -> list[object]:
 def join(app: App, person: str, user: str, reason: str, environment: str | None) -> None:
     """Say whose user this is. It stands above everything the sources say."""
     key = _key(person)
-    with desk.sit_down(app, environment, reason) as at:
+    with desk.sit_down(app, environment, reason, about=user) as at:
         for place, found in desk.users_of(at, user):
             if not found.candidate:
                 raise UsageError(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
 from syncd.core.identity import guid, login
+from syncd.core.ports import UserRow
 from syncd.state.database import one, rows
 from syncd.state.decisions import Ruling, Verb
 from syncd.state.schema_memory import metadata
@@ -21,6 +23,7 @@ __all__ = [
     "Kept",
     "Read",
     "Run",
+    "among",
     "choices",
     "clashes",
     "environment_number",
@@ -34,6 +37,7 @@ __all__ = [
     "users",
     "wanted_profile",
     "wants",
+    "was_read",
 ]
 
 RULING = "id, env, kind, subject, value, against, until, reason, who, at"
@@ -127,6 +131,25 @@ def users(tx: Connection, env: int, reference: str) -> Sequence[Found]:
     )  # fmt: skip
     exact = [row for row in found if row.id == guid(reference)] or found
     return [Found(row.id, row.user_name, row.full_name, bool(row.candidate)) for row in exact]
+
+
+def among(found: Iterable[UserRow], reference: str) -> list[Found]:
+    """Return those of some users, just read from the target, whom `users` would find."""
+    ident, name = guid(reference), login(reference)
+    meant = [
+        row
+        for row in found
+        if ident in {row[0], guid(row[4] or "")} - {""}
+        or name in {login(row[2] or ""), login(row[6] or "")} - {""}
+    ]
+    exact = [row for row in meant if row[0] == ident] or meant
+    return [Found(row[0], row[2], row[3], row[7]) for row in sorted(exact, key=itemgetter(0))]
+
+
+def was_read(tx: Connection, env: int | None) -> bool:
+    """Whether a run has read the users of an environment; it has at least the one that asks."""
+    sql = "SELECT 1 FROM users WHERE env = :env LIMIT 1"
+    return env is not None and one(tx, sql, env=env) is not None
 
 
 def is_known(tx: Connection, person: str) -> bool:

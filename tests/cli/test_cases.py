@@ -78,9 +78,62 @@ def test_a_reason_is_an_option_that_must_be_there(quiet: Office) -> None:
     assert "--reason" in done.err
 
 
-def test_before_anything_was_read_nobody_is_known(office: Office) -> None:
-    """The sentence says what to do first."""
-    done = office("holds", "add", "ada@contoso.com", *WHY)
+@pytest.mark.parametrize("name", ["ADA@contoso.com ", f"{{{ADA.upper()}}}"])
+def test_somebody_can_be_held_before_the_very_first_run(office: Office, name: str) -> None:
+    """The one user is looked up in the environment itself; the first run leaves it alone."""
+    held = office("holds", "add", name, *WHY)
+    unknown = office("holds", "add", "nobody@contoso.com", *WHY)
+    twice = office("holds", "add", "cy@contoso.com", *WHY)
+    plan = office.plan()
+
+    assert (held.code, held.err, unknown.code, twice.code) == (0, "", 64, 64)
+    assert held.out == "contoso: ada@contoso.com is held until the hold is removed\n"
+    assert "no user of contoso has this user name" in unknown.err
+    assert CY in twice.err
+    assert situation(plan, "E1") == ["HELD"]
+
+
+def test_a_hold_can_be_taken_back_before_the_first_run(office: Office) -> None:
+    """By the same name."""
+    office("holds", "add", "ada@contoso.com", *WHY)
+    removed = office("holds", "remove", "ada@contoso.com", *WHY)
+
+    assert (removed.code, removed.out) == (0, "contoso: ada@contoso.com is no longer held\n")
+    assert office("holds", "list").out == "nobody is held\n"
+
+
+def test_a_link_can_be_set_before_the_first_run(office: Office) -> None:
+    """The first run finds nothing ambiguous; an account of nobody is refused as ever."""
+    done = office("links", "set", "E3", CY, *WHY)
+    robot = office("links", "set", "E3", "robot@contoso.com", *WHY)
+    plan = office.plan()
+
+    assert (done.code, robot.code) == (0, 64)
+    assert "is no person's account" in robot.err
+    assert situation(plan, "E3") == []
+
+
+def test_an_environment_that_cannot_be_asked_says_so(tmp_path: Path) -> None:
+    """It is 5 and nothing is recorded; where another environment has the user, a warning."""
+    with opened(tmp_path, "other") as office:
+        office.reconcile("other")
+    # From here on nobody answers at either address.
+    contoso, other = (
+        office("holds", "add", "ada@contoso.com", "--environment", name, *WHY)
+        for name in ("contoso", "other")
+    )
+    both = office("holds", "add", "bo@contoso.com", *WHY)
+
+    assert (contoso.code, other.code, both.code) == (5, 0, 0)
+    assert contoso.err.startswith("syncd: contoso: nothing has been read yet, so that ada@contoso")
+    assert "could not be reached" in contoso.err
+    assert both.err.strip().endswith("the decision does not count there")
+    assert [what for _, what, _ in audited(office)] == ["hold set", "hold set"]
+
+
+def test_what_needs_more_than_a_user_needs_a_run_first(office: Office) -> None:
+    """What the rules want for somebody is not known yet; the sentence says what to do."""
+    done = office("conflicts", "resolve", "ada@contoso.com", "--profile", "Depot", *WHY)
 
     assert done.code == 64
     assert done.err.strip().endswith("nothing has been read from contoso yet; first run: "
@@ -127,17 +180,19 @@ def test_who_decided_and_why_is_in_the_audit_log(settled: Office) -> None:
 
 
 def test_a_decision_is_for_every_environment_that_has_the_user(tmp_path: Path) -> None:
-    """One that nobody has read yet does not stand in the way; --environment picks one."""
+    """Also for one that nobody has read yet; --environment picks one."""
     with opened(tmp_path, "other") as office:
         office.reconcile()
 
         both = office("holds", "add", "ada@contoso.com", *WHY)
-        one = office("holds", "add", "ada@contoso.com", "--environment", "other", *WHY)
+        one = office("holds", "add", "bo@contoso.com", "--environment", "other", *WHY)
 
-    assert both.code == 0
-    assert both.out.startswith("contoso: ada@contoso.com is held")
-    assert len(both.out.splitlines()) == 1
-    assert one.code == 64
+    assert (both.code, one.code) == (0, 0)
+    assert [line.split(" is held")[0] for line in both.out.splitlines()] == [
+        "contoso: ada@contoso.com",
+        "other: ada@contoso.com",
+    ]
+    assert one.out.startswith("other: bo@contoso.com is held")
 
 
 # --- conflicts ------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Annotated, Generic, Protocol, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -14,10 +16,11 @@ from syncd.connectors.dataverse.faults import read_error, worded
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
+from syncd.core.identity import guid, text
 from syncd.core.model import Membership, Rung
 from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
 
-__all__ = ["fetch", "memberships", "profiles", "team_profiles", "users"]
+__all__ = ["fetch", "memberships", "named", "profiles", "team_profiles", "users"]
 
 Id = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
 Etag = Annotated[str, msgspec.Meta(min_length=1)]
@@ -39,6 +42,7 @@ IDLE_PAGES = 100
 """Pages that may follow each other without bringing a row that was not there before."""
 IDS_AT_ONCE = 100
 """Rows asked for by id in one request: keeps the url below 32,768 characters."""
+_guid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
 class _Membership(msgspec.Struct, gc=False):
@@ -127,6 +131,20 @@ def users(
             f"{channel.host} shows no users at all, not even the one that asks; "
             "check the application user's right to read users"
         )
+
+
+def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
+    """Give the users whose id, object id, user name or mail is *reference*, and maybe others."""
+    key = guid(reference)
+    names, value = ("domainname", "internalemailaddress"), text(reference).replace("'", "''")
+    condition = " or ".join(f"{name} eq '{value}'" for name in names)
+    if _guid(key):
+        condition = f"systemuserid eq {key} or azureactivedirectoryobjectid eq {key}"
+    columns = f"{USER_COLUMNS},{RUNG_COLUMNS[Rung.MAIL]}"
+    query = f"systemusers?$select={columns}&$filter={quote(condition, safe='')}"
+    rows = list(chain.from_iterable(_pages(channel, query, size, _user_pages)))
+    _check(channel, ((row.id, row.pointer) for row in rows))
+    return [_user(row) for row in rows]
 
 
 def memberships(channel: Channel, size: int, known: set[str]) -> Iterator[list[MembershipRow]]:
@@ -245,8 +263,7 @@ def _candidate(row: _User) -> bool:
 def _check(channel: Channel, rows: Iterable[tuple[str | None, ...]]) -> None:
     """Refuse ids that are no GUIDs: all of a page at once, because there may be many."""
     ids = [one for row in rows for one in row if one]
-    text = "".join(ids).encode()
-    digits = text.translate(None, b"-")
+    digits = "".join(ids).encode().translate(None, b"-")
     if len(digits) != 32 * len(ids) or digits.translate(None, b"0123456789abcdefABCDEF"):
         raise TargetIncomplete(f"{channel.host} gave a row whose id is no GUID; nothing was used")
 

@@ -94,6 +94,10 @@ class DataverseTarget:
         """
         return reads.users(self._channel, self._page_size, self._match, known)
 
+    def named(self, reference: str) -> Sequence[UserRow]:
+        """Give the users with this id, object id, user name or mail, and maybe others."""
+        return reads.named(self._channel, self._page_size, reference)
+
     def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
         """Give the membership rows that are not *known*, likewise."""
         return reads.memberships(self._channel, self._page_size, known)

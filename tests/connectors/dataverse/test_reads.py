@@ -167,6 +167,23 @@ def test_a_user_is_told_with_everything_a_rung_needs(world: World) -> None:
     assert users[user_id(2)][8] is True
 
 
+@pytest.mark.parametrize(
+    "reference", [" O'Neil@Contoso.com", "mail@contoso.com", f"{{{P2.upper()}}}", user_id(1)]
+)
+def test_one_user_is_looked_up_by_name_or_id(world: World, reference: str) -> None:
+    """With one request, however the name is written."""
+    world.user(
+        1, domainname="o'neil@contoso.com", internalemailaddress="mail@contoso.com",
+        azureactivedirectoryobjectid=P2,
+    )  # fmt: skip
+    world.user(2)
+
+    found = world.open().named(reference)
+
+    assert [row[0] for row in found] == [user_id(1)]
+    assert world.sent == ["GET systemusers"]
+
+
 def test_only_what_is_used_is_asked_for() -> None:
     """Employee ids and mail addresses stay where they are unless a rung needs them."""
     asked: list[str] = []
