@@ -27,7 +27,7 @@ from syncd.state.answers import losers
 from syncd.state.claims import presence
 from syncd.state.database import rows
 
-__all__ = ["Subject", "cases", "subject"]
+__all__ = ["Subject", "cases", "membership", "subject"]
 
 CHUNK = 1000
 
@@ -156,14 +156,14 @@ class _Gather:
             protected=self._protected(person, user),
             hold=self._hold(head, person, here),
             wanted=_wanted(person) if here is Presence.PRESENT and not person.doubled else None,
-            rows=tuple(_membership(row) for row in members) if head.kind != "husk" else (),
+            rows=tuple(membership(row) for row in members) if head.kind != "husk" else (),
             links=tuple(_link(row) for row in links),
-            elsewhere=tuple(_membership(row) for row in elsewhere),
+            elsewhere=tuple(membership(row) for row in elsewhere),
             others=tuple(User(row.user_id, row.user_name, row.full_name) for row in elsewhere),
             teams=tuple(row.profile for row in teams),
             chosen=self._choice(head.user_id),
             memory=memory,
-            husk=_membership(husk) if husk else None,
+            husk=membership(husk) if husk else None,
             husk_ours=bool(husk and husk.ours),
             detail=(person.detail if person else None) or "",
         )
@@ -245,7 +245,8 @@ def _wanted(person: Any) -> Wanted | None:
     return Wanted(person.reference, person.profile, person.rule, losers(person.losers))
 
 
-def _membership(row: Any) -> Membership:
+def membership(row: Any) -> Membership:
+    """Return a row of `memberships` or `husks` as the core knows it."""
     return Membership(
         row.id,
         row.user_id,

@@ -8,13 +8,13 @@ settling, what follows from it, and its line in the audit log are one transactio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 
 from syncd.core.model import Action, Membership, Origin
 from syncd.core.plan import Change, Fault, Outcome, Result
 from syncd.state.archive import change as read_change
+from syncd.state.cases import membership
 from syncd.state.database import bulk, many, rows, run, scratch, upsert
 from syncd.state.memory import LINK
 from syncd.state.revisions import touch
@@ -235,7 +235,7 @@ def _shown(tx: Connection, env: int, ids: Sequence[str]) -> Mapping[str, Members
     scratch(tx, "wanted_rows", "id TEXT PRIMARY KEY")
     bulk(tx, "wanted_rows", ("id",), ((ident,) for ident in set(ids)))
     return {
-        row.id: _membership(row)
+        row.id: membership(row)
         for table in ("memberships", "husks")
         for row in rows(
             tx,
@@ -244,18 +244,6 @@ def _shown(tx: Connection, env: int, ids: Sequence[str]) -> Mapping[str, Members
             env=env,
         )
     }
-
-
-def _membership(row: Any) -> Membership:
-    return Membership(
-        row.id,
-        row.user_id,
-        row.profile,
-        bool(row.active),
-        bool(row.flagged),
-        row.version,
-        row.created_on,
-    )
 
 
 def beside(
