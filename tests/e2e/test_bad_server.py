@@ -160,6 +160,21 @@ def test_an_environment_that_shows_nothing_loses_nothing(name: str, house: House
     assert len(healed) == len({user for user, _ in healed})
 
 
+def test_a_gate_for_creates_stops_a_run_that_is_shown_no_rows(tmp_path: Path) -> None:
+    """Whoever had a row seems to lack one: that many creates at once are held, and it is 3."""
+    gate = "[policy.gates.creates]\npercent = 10\nabsolute = 200\nfloor = 4\n"
+    with opened(tmp_path, more=gate) as house:
+        house.wire.ear = when("GET", ROWS, telling(lambda _: {"value": []}))
+        done = house.run()
+        between = house.rows()
+
+    shown = document(done)
+    tripped = [gate["gate"] for gate in shown["plan"]["gates"] if gate["tripped"]]
+    assert (done.code, tripped) == (3, ["creates"])
+    assert shown["outcomes"]["held"] == shown["plan"]["situations"]["MISSING"] + 2
+    assert between == OLD
+
+
 # --- writes ---------------------------------------------------------------------------------
 
 
