@@ -137,9 +137,15 @@ def _decide(
     adopted = 0
     limited = order.shown is not None
     if not order.everybody and not diff.unchanged(tx, order.env):
-        adopted = diff.adopt(tx, order.env, order.run, notebook.now, context.today, shown=limited)
+        adopted = diff.adopt(tx, order.env, order.run, notebook.now, shown=limited)
         progress.advance(0)
-    number = diff.attend(tx, order.env, context.today, everybody=order.everybody)
+    number = diff.attend(
+        tx,
+        order.env,
+        context.today,
+        adopted_by=order.run if adopted else None,
+        everybody=order.everybody,
+    )
     progress.phase("deciding", number)
     for chunk in cases.cases(tx, order.env, context):
         decided = [(subject, decide(subject.case, context)) for subject in chunk]

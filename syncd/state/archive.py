@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Action, Situation
 from syncd.core.plan import Change
-from syncd.state.database import bulk, one, rows, run, stream
+from syncd.state.database import bulk, column, one, rows, run, stream
 
 __all__ = [
     "Head",
@@ -170,7 +170,7 @@ def digest(tx: Connection, plan: str, env: int, run_number: int) -> str:
         plan=plan,
     ):
         total.update(json.dumps(list(change)).encode())
-    adopted = stream(
+    adopted = column(
         tx,
         "SELECT user_id || membership || person AS body FROM links "
         "WHERE env = :env AND run = :run AND origin = 'adopted' ORDER BY user_id, membership",
@@ -178,7 +178,7 @@ def digest(tx: Connection, plan: str, env: int, run_number: int) -> str:
         run=run_number,
     )
     while page := list(islice(adopted, PAGE)):
-        total.update("\n".join([row.body for row in page]).encode())
+        total.update("\n".join(page).encode())
     for kind in ("pending", "conflicts", "reports", "saved"):
         for body in items(tx, plan, kind):
             total.update(body.encode())

@@ -24,8 +24,8 @@ from syncd.core.model import (
     iso,
 )
 from syncd.state.answers import losers
-from syncd.state.claims import presence
 from syncd.state.database import rows
+from syncd.state.presence import presence
 
 __all__ = ["Subject", "cases", "membership", "subject"]
 

@@ -15,11 +15,11 @@ from syncd.core.correlation import Claim, Claimant, contend, find
 from syncd.core.model import Finding, Presence, Rung
 from syncd.core.settings import Policy
 from syncd.state.database import bulk, rows, run, scratch, stream
+from syncd.state.presence import ANSWER, days, presence
 from syncd.state.revisions import touch
 
-__all__ = ["presence", "settle"]
+__all__ = ["settle"]
 
-FOREVER = 9_999_999
 MODEST = ("env", "person", "finding", "detail", "combo", "first_day", "last_day", "quiet")
 FULL = (
     "env",
@@ -31,20 +31,10 @@ FULL = (
     "combo",
     "first_day",
     "last_day",
+    "wanted",
     "pointer",
     "quiet",
 )
-
-
-def presence(row: Any, today: int, lead: int) -> Presence:
-    """Say what the sources say of a person on a day, given as an ordinal."""
-    if row.combo is None:
-        return Presence.GONE
-    if row.enabled == 0 or (row.leaves_on is not None and row.leaves_on < today):
-        return Presence.LEFT
-    if row.starts_on is not None and row.starts_on - lead > today:
-        return Presence.NOT_YET
-    return Presence.PRESENT
 
 
 def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> bool:
@@ -65,7 +55,7 @@ def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: 
     final = [claim for claim in claims if claim.user is None]
     for _, group in sorted(named.items()):
         final += contend(group) if len(group) > 1 else group
-    _write(tx, env, policy, final)
+    _write(tx, env, policy, today, final)
     return any(claim.passed_from is not None for claim in final)
 
 
@@ -77,11 +67,11 @@ def _claim(claimant: Claimant, policy: Policy, held: set[str]) -> Claim:
 
 def _strand(tx: Connection, env: int, policy: Policy) -> None:
     """Write down at once whom no rung finds, who has no link, and about whom nothing is special."""
+    first, last, _ = days(policy)
     run(
         tx,
         f"INSERT INTO stranded ({', '.join(MODEST)}) SELECT :env, p.key, 'none', NULL, p.combo, "
-        f"COALESCE(p.starts_on - {int(policy.lead_days)}, 0), "
-        f"CASE WHEN p.enabled = 0 THEN -1 ELSE COALESCE(p.leaves_on, {FOREVER}) END, 1 "
+        f"{first}, {last}, 1 "
         "FROM people p WHERE p.key NOT IN (SELECT person FROM unclear) "
         "AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key) "
         "AND NOT EXISTS (SELECT 1 FROM hits h WHERE h.person = p.key) "
@@ -238,7 +228,7 @@ def _add_placed(
     run(tx, sql, env=env)
 
 
-def _write(tx: Connection, env: int, policy: Policy, claims: Sequence[Claim]) -> None:
+def _write(tx: Connection, env: int, policy: Policy, today: date, claims: Sequence[Claim]) -> None:
     whole = "finding TEXT, rung TEXT, detail TEXT, loud INTEGER"
     scratch(tx, "settled", f"person TEXT PRIMARY KEY, user_id TEXT, {whole}")
     bulk(
@@ -247,10 +237,7 @@ def _write(tx: Connection, env: int, policy: Policy, claims: Sequence[Claim]) ->
         ("person", "user_id", "finding", "rung", "detail", "loud"),
         (_settled(claim) for claim in claims),
     )
-    days = (
-        f"COALESCE(p.starts_on - {int(policy.lead_days)}, 0), "
-        f"CASE WHEN p.enabled = 0 THEN -1 ELSE COALESCE(p.leaves_on, {FOREVER}) END"
-    )
+    first, last, wanted = days(policy)
     quiet = (
         "CASE WHEN t.loud = 1 OR p.key IS NULL OR u.disabled = 1 OR u.id IN "
         "(SELECT user_id FROM team_profiles WHERE env = :env) OR u.id IN (SELECT subject "
@@ -259,14 +246,16 @@ def _write(tx: Connection, env: int, policy: Policy, claims: Sequence[Claim]) ->
     run(
         tx,
         f"INSERT INTO standing ({', '.join(FULL)}) SELECT :env, u.id, t.person, t.finding, t.rung, "
-        f"t.detail, p.combo, {days}, u.pointer, {quiet} FROM settled t "
-        "JOIN users u ON u.env = :env AND u.id = t.user_id LEFT JOIN people p ON p.key = t.person",
+        f"t.detail, p.combo, {first}, {last}, {wanted}, u.pointer, {quiet} FROM settled t "
+        "JOIN users u ON u.env = :env AND u.id = t.user_id "
+        f"LEFT JOIN people p ON p.key = t.person {ANSWER}",
         env=env,
+        today=today.toordinal(),
     )
     run(
         tx,
         f"INSERT INTO stranded ({', '.join(MODEST)}) SELECT :env, t.person, t.finding, t.detail, "
-        f"p.combo, {days}, 0 FROM settled t LEFT JOIN people p ON p.key = t.person "
+        f"p.combo, {first}, {last}, 0 FROM settled t LEFT JOIN people p ON p.key = t.person "
         "WHERE t.user_id IS NULL",
         env=env,
     )

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Situation
 from syncd.state.database import know, one, rows, run, scratch
+from syncd.state.memory import LINK
 from syncd.state.revisions import numbers, recall, remember, touch
 
 __all__ = ["adopt", "attend", "keep", "settled", "unchanged"]
@@ -22,7 +23,7 @@ __all__ = ["adopt", "attend", "keep", "settled", "unchanged"]
 PRESENT = "s.first_day <= :today AND :today <= s.last_day"
 WANTED = f"a.reference IS NOT NULL AND {PRESENT}"
 AS_WANTED = (
-    f"s.quiet = 1 AND {PRESENT} AND m.profile = a.profile AND m.flagged = 0 "
+    "s.quiet = 1 AND s.wanted = 1 AND m.profile = a.profile AND m.flagged = 0 "
     "AND (s.pointer IS NULL OR s.pointer = m.profile)"
 )
 """One active row `m` of a plain person `s` has the profile that is wanted; nothing is odd."""
@@ -35,7 +36,7 @@ REMEMBERED = (
 )
 
 
-def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, shown: bool) -> int:
+def adopt(tx: Connection, env: int, run_number: int, now: str, *, shown: bool) -> int:
     """
     Link the only row of everybody who has exactly what is wanted and is not linked yet.
 
@@ -52,7 +53,7 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, s
         unlinked = ""  # a first run: nobody is linked, and a table that is not read fills faster
     adopted = run(
         tx,
-        "INSERT INTO links (env, user_id, membership, person, rung, origin, profile, run, since) "
+        f"INSERT INTO links ({', '.join(LINK)}) "
         "SELECT s.env, s.user_id, m.id, s.person, s.rung, 'adopted', m.profile, :run, :now "
         f"FROM standing s {ANSWER} JOIN memberships m ON {ROW} "
         f"WHERE s.env = :env AND {AS_WANTED} {limit} "
@@ -62,24 +63,27 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, today: date, *, s
         "ON CONFLICT (env, user_id, membership) DO UPDATE SET person = excluded.person, "
         "rung = excluded.rung, origin = excluded.origin, profile = excluded.profile, "
         "run = excluded.run, since = excluded.since, ended = NULL, why = NULL",
-        env=env, run=run_number, now=now, today=today.toordinal(),
+        env=env, run=run_number, now=now,
     )  # fmt: skip
     if adopted:
         touch(tx, f"adopted:{env}")
     return adopted
 
 
-def attend(tx: Connection, env: int, today: date, *, everybody: bool = False) -> int:
+def attend(
+    tx: Connection, env: int, today: date, *, adopted_by: int | None = None, everybody: bool = False
+) -> int:
     """
     Number the cases that must be looked at, and return how many there are.
 
-    With *everybody* nobody is left behind; the result of a run is the same.
+    Whom the run *adopted_by* has just linked by statement is as wanted, and is not looked
+    at again. With *everybody* nobody is left behind; the result of a run is the same.
     """
     if everybody or not unchanged(tx, env):
         remember(tx, f"attended:{env}", "")
         run(tx, "DELETE FROM attended WHERE env = :env", env=env)
-        values = {"env": env, "today": today.toordinal()}
-        for statement in _everybody() if everybody else _remarkable():
+        values = {"env": env, "today": today.toordinal(), "run": adopted_by}
+        for statement in _everybody() if everybody else _remarkable(adopted_by):
             known = {name: value for name, value in values.items() if f":{name}" in statement}
             run(
                 tx,
@@ -128,8 +132,8 @@ def _basis(tx: Connection, env: int) -> str | None:
     return f"{who};{inputs}" if who else None
 
 
-def _remarkable() -> list[str]:
-    return [_unsettled(), *_remembered(), _without_user(), *_around()]
+def _remarkable(adopted_by: int | None) -> list[str]:
+    return [_unsettled(adopted_by), *_remembered(), _without_user(), *_around()]
 
 
 def _everybody() -> list[str]:
@@ -140,15 +144,19 @@ def _everybody() -> list[str]:
     ]
 
 
-def _unsettled() -> str:
+def _unsettled(adopted_by: int | None) -> str:
     """People with a user, less those who are as wanted and those who want and have nothing."""
+    adopted = (
+        "AND NOT EXISTS (SELECT 1 FROM links n WHERE n.env = s.env AND n.user_id = s.user_id "
+        "AND n.run = :run AND n.origin = 'adopted' AND n.ended IS NULL) "
+    )
     confirmed = (
         f"{AS_WANTED} AND l.membership IS NOT NULL AND NOT EXISTS (SELECT 1 FROM links o "
         "WHERE o.env = s.env AND o.user_id = s.user_id "
         "AND o.membership <> m.id AND o.ended IS NULL)"
     )
     idle = (
-        f"s.quiet = 1 AND m.id IS NULL AND NOT COALESCE({WANTED}, false) AND NOT EXISTS "
+        "s.quiet = 1 AND m.id IS NULL AND s.wanted = 0 AND NOT EXISTS "
         "(SELECT 1 FROM links o WHERE o.env = s.env AND o.person = s.person AND o.ended IS NULL)"
     )
     return (
@@ -156,7 +164,8 @@ def _unsettled() -> str:
         f"FROM standing s {ANSWER} LEFT JOIN memberships m ON {ROW} "
         "LEFT JOIN links l ON l.env = s.env AND l.user_id = s.user_id "
         "AND l.membership = m.id AND l.person = s.person AND l.ended IS NULL "
-        f"WHERE s.env = :env AND CASE WHEN {confirmed} THEN 0 WHEN {idle} THEN 0 ELSE 1 END = 1"
+        f"WHERE s.env = :env {adopted if adopted_by is not None else ''}"
+        f"AND CASE WHEN {confirmed} THEN 0 WHEN {idle} THEN 0 ELSE 1 END = 1"
     )
 
 
@@ -204,19 +213,32 @@ def settled(tx: Connection, env: int, today: date) -> Counter[Situation]:
         kept = json.loads(recall(tx, f"settled:{env}") or "{}")
         return Counter({Situation(name): number for name, number in kept.items()})
     counts: Counter[Situation] = Counter()
-    noticed = "EXISTS (SELECT 1 FROM attention t WHERE t.person = s.person)"
-    if one(tx, "SELECT count(*) FROM attention WHERE kind = 'person'"):
-        run(tx, "CREATE INDEX attention_person ON attention (person)")
-    else:
-        noticed = "1 = 0"
-    for table in ("standing", "stranded"):
-        found = rows(
-            tx,
-            f"SELECT CASE WHEN {WANTED} THEN 1 ELSE 0 END AS wanted, count(*) AS number "
-            f"FROM {table} s {ANSWER} WHERE s.env = :env AND NOT {noticed} GROUP BY 1",
-            env=env,
-            today=today.toordinal(),
-        )
-        for row in found:
-            counts[Situation.CONFIRMED if row.wanted else Situation.IDLE] += row.number
+    _add(
+        counts,
+        tx,
+        "SELECT wanted, count(*) AS number FROM standing WHERE env = :env GROUP BY 1",
+        env,
+    )
+    _add(
+        counts,
+        tx,
+        "SELECT s.wanted, -count(*) AS number FROM attention t JOIN standing s "
+        "ON s.env = :env AND s.user_id = t.user_id AND s.person = t.person GROUP BY 1",
+        env,
+    )
+    run(tx, "CREATE INDEX attention_person ON attention (person)")
+    _add(
+        counts,
+        tx,
+        f"SELECT CASE WHEN {WANTED} THEN 1 ELSE 0 END AS wanted, count(*) AS number "
+        f"FROM stranded s {ANSWER} WHERE s.env = :env "
+        "AND NOT EXISTS (SELECT 1 FROM attention t WHERE t.person = s.person) GROUP BY 1",
+        env,
+        today=today.toordinal(),
+    )
     return counts
+
+
+def _add(counts: Counter[Situation], tx: Connection, sql: str, env: int, **values: object) -> None:
+    for row in rows(tx, sql, env=env, **values):
+        counts[Situation.CONFIRMED if row.wanted else Situation.IDLE] += row.number

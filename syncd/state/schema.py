@@ -199,13 +199,15 @@ standing = table(
     Column("combo", Integer),
     Column("first_day", Integer, nullable=False),
     Column("last_day", Integer, nullable=False),
+    Column("wanted", FLAG, nullable=False),
     Column("pointer", ID),
     Column("quiet", FLAG, nullable=False),
     Index("standing_person", "env", "person"),
 )
 """
 People and their users. Somebody wanted is present from `first_day` to `last_day`
-(ordinals). `quiet` says that nothing but the rows can be remarkable about them.
+(ordinals), and `wanted` says whether that is so today: standing is made anew each day
+on which anything changed. `quiet` says that nothing but the rows can be remarkable about them.
 """
 
 stranded = table(

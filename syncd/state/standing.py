@@ -15,8 +15,10 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Rung
 from syncd.core.settings import Policy
+from syncd.state.advice import reindex
 from syncd.state.claims import settle
 from syncd.state.database import bulk, know, one, run, scratch
+from syncd.state.presence import ANSWER, days
 from syncd.state.revisions import numbers, recall, remember
 
 __all__ = ["correlate"]
@@ -29,10 +31,8 @@ PERSON = {
 }
 USER = {**PERSON, Rung.USER_NAME: "login"}
 TELLING = (Rung.OBJECT_ID, Rung.EMPLOYEE_ID, Rung.USER_NAME)
-FOREVER = 9_999_999
-"""A day after every day: whoever has no last day."""
 
-COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, pointer, quiet"
+COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, wanted, pointer, quiet"
 
 
 def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> None:
@@ -44,9 +44,9 @@ def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certifie
     run(tx, "DROP INDEX IF EXISTS standing_person")
     scratch(tx, "unclear", "person TEXT PRIMARY KEY")
     _special(tx, env, policy, today)
-    _by_links(tx, env, policy)
-    _by_rungs(tx, env, policy)
-    run(tx, "CREATE INDEX standing_person ON standing (env, person)")
+    _by_links(tx, env, policy, today)
+    _by_rungs(tx, env, policy, today)
+    reindex(tx, "standing.standing_person", "env, person")
     _doubtful(tx, env, policy)
     seekers(tx, env)
     passed = settle(tx, env, policy, today, certified=certified)
@@ -93,15 +93,17 @@ def _special(tx: Connection, env: int, policy: Policy, today: date) -> None:
 
 def _placed(policy: Policy, finding: str, rung: str) -> str:
     """Return the columns that a placed person gets."""
-    first = f"COALESCE(p.starts_on - {int(policy.lead_days)}, 0)"
-    last = f"CASE WHEN p.enabled = 0 THEN -1 ELSE COALESCE(p.leaves_on, {FOREVER}) END"
+    first, last, wanted = days(policy)
     loud = (
         "u.disabled = 1 OR u.id IN (SELECT user_id FROM team_profiles WHERE env = :env) "
         "OR u.id IN (SELECT subject FROM decisions "
         "WHERE kind = 'profile' AND ended IS NULL AND env = :env)"
     )
     quiet = f"CASE WHEN {loud} THEN 0 ELSE 1 END"
-    return f":env, u.id, p.key, '{finding}', {rung}, p.combo, {first}, {last}, u.pointer, {quiet}"
+    return (
+        f":env, u.id, p.key, '{finding}', {rung}, p.combo, {first}, {last}, {wanted}, "
+        f"u.pointer, {quiet}"
+    )
 
 
 def _agrees(rungs: Sequence[Rung]) -> str:
@@ -110,7 +112,7 @@ def _agrees(rungs: Sequence[Rung]) -> str:
     return " AND ".join(parts) or "true"
 
 
-def _by_links(tx: Connection, env: int, policy: Policy) -> None:
+def _by_links(tx: Connection, env: int, policy: Policy, today: date) -> None:
     """Place everybody whose link nothing contradicts."""
     telling = [rung for rung in policy.match if rung in TELLING]
     run(
@@ -119,18 +121,19 @@ def _by_links(tx: Connection, env: int, policy: Policy) -> None:
         "FROM (SELECT user_id, person, min(rung) AS rung FROM links "
         "WHERE env = :env AND ended IS NULL GROUP BY user_id, person) l "
         "JOIN users u ON u.env = :env AND u.id = l.user_id "
-        "JOIN people p ON p.key = l.person "
+        f"JOIN people p ON p.key = l.person {ANSWER} "
         f"WHERE u.candidate = 1 AND {_agrees(telling)} "
         "AND p.key NOT IN (SELECT person FROM unclear)",
         env=env,
+        today=today.toordinal(),
     )
 
 
-def _by_rungs(tx: Connection, env: int, policy: Policy) -> None:
+def _by_rungs(tx: Connection, env: int, policy: Policy, today: date) -> None:
     """Place everybody without a link whose first rung with a value finds a user."""
     pool = "people p"
     if one(tx, "SELECT 1 FROM links WHERE env = :env AND ended IS NULL LIMIT 1", env=env):
-        run(tx, "CREATE INDEX standing_person ON standing (env, person)")
+        reindex(tx, "standing.standing_person", "env, person")
         scratch(tx, "unplaced", "person TEXT PRIMARY KEY")
         run(
             tx,
@@ -144,22 +147,28 @@ def _by_rungs(tx: Connection, env: int, policy: Policy) -> None:
         pool = "unplaced x JOIN people p ON p.key = x.person"
     ladder = [rung for rung in policy.match if rung in PERSON]
     for place in range(len(ladder)):
-        _climb(tx, env, policy, pool, ladder, place)
+        _climb(tx, env, policy, today, pool, ladder[: place + 1], ladder[place + 1 :])
 
 
 def _climb(
-    tx: Connection, env: int, policy: Policy, pool: str, ladder: Sequence[Rung], place: int
+    tx: Connection,
+    env: int,
+    policy: Policy,
+    today: date,
+    pool: str,
+    ladder: Sequence[Rung],
+    lower: Sequence[Rung],
 ) -> None:
     """
-    Place those for whom one rung is the first on which they have a value.
+    Place those for whom the last rung of *ladder* is the first on which they have a value.
 
     They are set aside with an index: the users are then read once, in the order in
     which `standing` is stored.
     """
-    rung = ladder[place]
+    *higher, rung = ladder
     column = PERSON[rung]
-    above = "".join(f"AND p.{PERSON[higher]} IS NULL " for higher in ladder[:place])
-    below = [lower for lower in ladder[place + 1 :] if lower in TELLING]
+    above = "".join(f"AND p.{PERSON[each]} IS NULL " for each in higher)
+    below = [each for each in lower if each in TELLING]
     whole = "enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
     texts = ", ".join(f"{name} TEXT" for name in PERSON.values())
     scratch(tx, "climbers", f"key TEXT, {texts}, {whole}")
@@ -178,9 +187,10 @@ def _climb(
         tx,
         f"INSERT INTO standing ({COLUMNS}) "
         f"SELECT {_placed(policy, 'decided', repr(str(rung)))} "
-        f"FROM users u CROSS JOIN climbers p WHERE p.{column} = u.{USER[rung]} "
+        f"FROM users u CROSS JOIN climbers p {ANSWER} WHERE p.{column} = u.{USER[rung]} "
         f"AND u.env = :env AND u.candidate = 1 AND {_agrees(below)} ORDER BY u.id",
         env=env,
+        today=today.toordinal(),
     )
 
 

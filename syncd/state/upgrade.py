@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from syncd.core.errors import StateUnusable
-from syncd.state.database import Database, one, run
+from syncd.state.advice import advise
+from syncd.state.database import Database, one
 
 __all__ = ["HEAD", "ensure", "upgrade", "version"]
 
@@ -64,49 +65,5 @@ def upgrade(database: Database) -> None:
         config.attributes["connection"] = tx
         command.upgrade(config, "head")
         if database.sqlite:
-            _advise(tx)
+            advise(tx)
     database.close()
-
-
-ADVICE = {
-    "links": "1000000 1000000 2 1",
-    "links.links_person": "1000000 1000000 2 2 1",
-    "standing": "1000000 1000000 1 1",
-    "standing.standing_person": "1000000 1000000 1 1 1",
-    "memberships": "1000000 1000000 1 1",
-    "users": "1000000 1000000 1",
-    "people": "1000000 1",
-    "records": "1000000 1 1",
-    "answers": "20000 20000 1",
-    "changes": "100000 10000 1",
-    "journal": "100000 1000 1",
-    "items": "100000 10000 1000 1",
-    "stranded": "10000 10000 1",
-    "finds": "1000 1000 1 1",
-    "sightings": "1000 1000 1",
-    "pendings": "1000 1000 1",
-    "husks": "1000 1000 1",
-    "team_profiles": "1000 1000 1 1",
-}
-"""What SQLite's planner is told to expect: rows, then rows for each longer part of the key."""
-
-
-def _advise(tx: Connection) -> None:
-    """
-    Fix SQLite's statistics.
-
-    Without any it looks links up by environment alone, which is all of them. With those
-    of a first, small database it would choose badly for a large one later.
-    """
-    tx.exec_driver_sql("ANALYZE")
-    tx.exec_driver_sql("DELETE FROM sqlite_stat1")
-    for name, expected in ADVICE.items():
-        table, _, index = name.partition(".")
-        run(
-            tx,
-            "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (:table, :index, :stat)",
-            table=table,
-            index=index or table,
-            stat=expected,
-        )
-    tx.exec_driver_sql("ANALYZE sqlite_master")

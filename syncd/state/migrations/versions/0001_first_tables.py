@@ -334,6 +334,7 @@ def upgrade() -> None:
         sa.Column("combo", sa.Integer(), nullable=True),
         sa.Column("first_day", sa.Integer(), nullable=False),
         sa.Column("last_day", sa.Integer(), nullable=False),
+        sa.Column("wanted", sa.SmallInteger(), nullable=False),
         sa.Column("pointer", ID, nullable=True),
         sa.Column("quiet", sa.SmallInteger(), nullable=False),
         sqlite_with_rowid=False,
