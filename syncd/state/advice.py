@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from syncd.state.database import run
+from syncd.state.database import one, run
 
 __all__ = ["advise", "reindex"]
 
@@ -56,7 +56,9 @@ def reindex(tx: Connection, name: str, columns: str) -> None:
     run(tx, f"CREATE INDEX {index} ON {table} ({columns})")
     if tx.dialect.name == "sqlite":
         _expect(tx, name)
-        tx.exec_driver_sql("ANALYZE sqlite_master")
+        # Of a temporary copy (state.aside) the database itself must not be written.
+        copied = one(tx, "SELECT 1 FROM sqlite_temp_master WHERE name = :table", table=table)
+        tx.exec_driver_sql(f"ANALYZE {'temp' if copied else 'main'}.sqlite_master")
 
 
 def _expect(tx: Connection, name: str) -> None:
