@@ -15,6 +15,7 @@ from typing import Any
 from syncd.app import build
 from syncd.sandbox import Running
 from syncd.state.documents import plan_json
+from tests.company import CREW, DEPOT, RULES, SOURCE, profile, user
 from tests.sandbox.door import sandbox_of
 
 DAY = "2026-03-02T08:00:00Z"
@@ -23,74 +24,43 @@ BO = "10000000-0000-4000-8000-000000000002"
 CY = "10000000-0000-4000-8000-000000000003"
 CY_TOO = "10000000-0000-4000-8000-000000000004"
 ROBOT = "10000000-0000-4000-8000-000000000005"
-CREW = "20000000-0000-4000-8000-000000000001"
-DEPOT = "20000000-0000-4000-8000-000000000002"
 ROWS = "usermobileofflineprofilememberships"
 
 
-def _user(key: str, name: str, number: str | None, **more: object) -> dict[str, object]:
-    mail = f"{name}@contoso.com"
-    return {"systemuserid": key, "fullname": name, "domainname": mail,
-            "internalemailaddress": mail, "employeeid": number, **more}  # fmt: skip
-
-
-def _profile(key: str, name: str, **more: object) -> dict[str, object]:
-    published = {"componentstate": 0, "publishedon": "2026-01-01T00:00:00Z"}
-    return {"mobileofflineprofileid": key, "name": name, **published, **more}
-
-
-def _row(number: int, user: str, profile: str) -> dict[str, object]:
+def _row(number: int, whose: str, which: str) -> dict[str, object]:
     return {
         "usermobileofflineprofilemembershipid": f"30000000-0000-4000-8000-00000000000{number}",
-        "_systemuserid_value": user,
-        "_mobileofflineprofileid_value": profile,
+        "_systemuserid_value": whose,
+        "_mobileofflineprofileid_value": which,
         "name": "by hand",
     }
 
 
 WORLD: Mapping[str, Sequence[Mapping[str, object]]] = {
     "systemusers": [
-        _user(ADA, "ada", "E1"),
-        _user(BO, "bo", "E2"),
-        _user(CY, "cy", "E3"),
-        _user(CY_TOO, "cy.old", "E3", internalemailaddress="cy@contoso.com"),
-        _user(ROBOT, "robot", None, accessmode=4),
+        user(ADA, "ada", "E1"),
+        user(BO, "bo", "E2"),
+        user(CY, "cy", "E3"),
+        user(CY_TOO, "cy.old", "E3", internalemailaddress="cy@contoso.com"),
+        user(ROBOT, "robot", None, accessmode=4),
     ],
     "mobileofflineprofiles": [
-        _profile(CREW, "Field Crew"),
-        _profile(DEPOT, "Depot"),
-        _profile(CREW[:-1] + "3", "Twin"),
-        _profile(CREW[:-1] + "4", "Twin"),
-        _profile(CREW[:-1] + "5", "Draft", componentstate=1, publishedon=None),
+        profile(CREW, "Field Crew"),
+        profile(DEPOT, "Depot"),
+        profile(CREW[:-1] + "3", "Twin"),
+        profile(CREW[:-1] + "4", "Twin"),
+        profile(CREW[:-1] + "5", "Draft", componentstate=1, publishedon=None),
     ],
     ROWS: [_row(1, ADA, CREW), _row(2, ADA, DEPOT)],
 }  # fmt: skip
 """Ada has two rows, Bo none, two users have Cy's number, and a robot is nobody's account."""
 
 PEOPLE = "EmployeeID;Department\nE1;Field\nE2;Depot\nE3;Field\n"
-CONFIGURATION = """
+CONFIGURATION = f"""
 [environments.contoso]
-url = "{url}"
-auth = {{ method = "none" }}
-[[sources]]
-name = "hr"
-type = "csv"
-path = "hr.csv"
-delimiter = ";"
-[sources.person]
-key = "EmployeeID"
-employee_id = "EmployeeID"
-[sources.person.attributes]
-department = "Department"
-[[rules]]
-name = "field crew"
-profile = "Field Crew"
-when = 'person.department == "Field"'
-[[rules]]
-name = "depot"
-profile = "Depot"
-when = 'person.department == "Depot"'
-"""
+url = "{{url}}"
+auth = {{{{ method = "none" }}}}
+{SOURCE}{RULES}"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.office import ADA, CREW, CY, DAY, DEPOT, Office, opened
+from tests.cli.office import ADA, CY, DAY, Office, opened
+from tests.company import CREW, DEPOT
 
 WHY = ("--reason", "works council")
 

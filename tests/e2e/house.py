@@ -19,11 +19,10 @@ from typing import Any, cast
 
 from syncd.sandbox import Answer, Running, Sandbox
 from tests.cli.office import Done, Office, environ
+from tests.company import CREW, DEPOT, RULES, SOURCE, profile, user
 from tests.sandbox.door import ROWS, Door, sandbox_of
 
 FIRST, SECOND, THIRD = (f"2026-03-0{day}T08:00:00Z" for day in (2, 3, 4))
-CREW = "20000000-0000-4000-8000-000000000001"
-DEPOT = "20000000-0000-4000-8000-000000000002"
 PROFILES = {CREW: "Field Crew", DEPOT: "Depot"}
 USERS = {f"10000000-0000-4000-8000-00000000000{number}": f"E{number}" for number in range(1, 7)}
 
@@ -39,30 +38,13 @@ NEW = [("E2", "Depot"), *STAYING, ("E5", "Depot"), ("E6", "Field Crew")]
 """What everybody has when the second day went well."""
 CHANGES = 4
 
-CONFIGURATION = """
+CONFIGURATION = f"""
 [environments.contoso]
-url = "{url}"
+url = "{{url}}"
 auth.method = "none"
-http = {{ batch_size = 1, lanes = 1, page_size = 2, timeout = "{timeout}" }}
-[[sources]]
-name = "hr"
-type = "csv"
-path = "hr.csv"
-delimiter = ";"
-[sources.person]
-key = "EmployeeID"
-employee_id = "EmployeeID"
-enabled = "Active"
-attributes.department = "Department"
-[[rules]]
-name = "field crew"
-profile = "Field Crew"
-when = 'person.department == "Field"'
-[[rules]]
-name = "depot"
-profile = "Depot"
-when = 'person.department == "Depot"'
-"""
+http = {{{{ batch_size = 1, lanes = 1, page_size = 2, timeout = "{{timeout}}" }}}}
+{SOURCE}enabled = "Active"
+{RULES}"""
 
 Serve = Callable[[], Answer]
 Ear = Callable[[str, str, Serve], Answer]
@@ -189,16 +171,8 @@ def document(done: Done) -> Any:
 @contextmanager
 def opened(folder: Path, *, timeout: str = "60s", more: str = "") -> Iterator[House]:
     """Open a house in the morning of the second day."""
-    users = [
-        {"systemuserid": key, "fullname": name, "domainname": f"{name}@contoso.com",
-         "employeeid": name}
-        for key, name in USERS.items()
-    ]  # fmt: skip
-    profiles = [
-        {"mobileofflineprofileid": key, "name": name, "componentstate": 0,
-         "publishedon": "2026-01-01T00:00:00Z"}
-        for key, name in PROFILES.items()
-    ]  # fmt: skip
+    users = [user(key, name, name) for key, name in USERS.items()]
+    profiles = [profile(key, name) for key, name in PROFILES.items()]
     wire = Overheard(sandbox_of({"systemusers": users, "mobileofflineprofiles": profiles}))
     with Running(cast("Sandbox", wire)) as running:
         text = CONFIGURATION.format(url=running.url, timeout=timeout)
