@@ -15,7 +15,7 @@ from syncd.core.identity import guid, login
 from syncd.core.ports import UserRow
 from syncd.state.database import one, rows
 from syncd.state.decisions import Ruling, Verb
-from syncd.state.schema_memory import metadata
+from syncd.state.schema_service import metadata
 
 __all__ = [
     "Clash",

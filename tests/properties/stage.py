@@ -12,7 +12,7 @@ from hypothesis import settings
 from sqlalchemy import text
 
 from syncd.state.database import Database
-from syncd.state.schema_memory import metadata
+from syncd.state.schema_service import metadata
 from tests.strategies import Scene
 from tests.world import World, opened
 

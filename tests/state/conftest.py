@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from syncd.state.database import Database
-from syncd.state.schema_memory import metadata
+from syncd.state.schema_service import metadata
 from syncd.state.upgrade import HEAD
 from tests.postgres import Server
 from tests.world import World, opened

@@ -6,7 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from syncd.state.database import Database
-from syncd.state.schema_memory import metadata
+from syncd.state.schema_service import metadata
 from syncd.state.upgrade import HEAD, ensure, version
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import inspect, text
 from syncd.core.errors import StateError, StateUnusable
 from syncd.state import upgrade
 from syncd.state.database import Database
-from syncd.state.schema_memory import metadata
+from syncd.state.schema_service import metadata
 from syncd.state.upgrade import HEAD, MIGRATIONS, ensure, version
 from tests.state.desk import select
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from syncd.state.schema_memory import metadata
+from syncd.state.schema_service import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()
