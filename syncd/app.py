@@ -83,7 +83,13 @@ class App:
             found.append(Ranked(source, each.rank))
         return found
 
-    def target(self, name: str) -> DataverseTarget:
+    def target(
+        self,
+        name: str,
+        observe: Callable[[str, str, float], None] | None = None,
+        throttled: Callable[[float], None] | None = None,
+        stop: Stop | None = None,
+    ) -> DataverseTarget:
         """Return the target of an environment; close it when done."""
         environment = self.config.environments[name]
         http, auth = environment.http, environment.auth
@@ -114,23 +120,32 @@ class App:
             ca_file=ca_file,
             proxy=proxy,
             match=self.config.policy(name).match,
-            stop=self.stop,
+            stop=stop or self.stop,
+            observe=observe,
+            throttled=throttled,
         )
 
     @contextlib.contextmanager
     def reconciler(
-        self, database: Database, name: str, progress: Progress | None = None
+        self,
+        database: Database,
+        name: str,
+        progress: Progress | None = None,
+        observe: Callable[[str, str, float], None] | None = None,
+        throttled: Callable[[float], None] | None = None,
     ) -> Iterator[Reconciler]:
         """Give what keeps one environment in step."""
-        with self.target(name) as target:
+        stop = Stop(self.stop)
+        with self.target(name, observe, throttled, stop) as target:
             yield Reconciler(
                 database=database,
                 environment=self.environment(name),
                 sources=self.sources(),
                 target=target,
                 clock=self.clock,
-                stop=self.stop,
+                stop=stop,
                 progress=progress or Silent(),
+                lease_seconds=self.config.settings.daemon.lease.total_seconds(),
                 keep=self.config.state.keep_days.model_dump(),
             )
 

@@ -6,7 +6,8 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
@@ -17,7 +18,18 @@ from syncd import __version__
 from syncd.connectors.throttle import Throttle
 from syncd.core.errors import ConfigError, TargetIncomplete, TargetUnreachable
 
-__all__ = ["Channel", "is_loopback", "open_client", "origin", "retry_after", "seconds"]
+__all__ = [
+    "Channel",
+    "Observe",
+    "is_loopback",
+    "open_client",
+    "origin",
+    "retry_after",
+    "seconds",
+]
+
+Observe = Callable[[str, str, float], None]
+"""Is told of each request: operation (read, batch, single), status or "lost", seconds it took."""
 
 RETRIES = 3
 """How often a read is tried again after a lost connection or a gateway's error."""
@@ -33,6 +45,8 @@ HEADERS = {
 """On every request to a Web API (dataverse-web-api.md section 1.1)."""
 CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError)
 """An answer that began and did not end, or is not HTTP."""
+SENT = "syncd.sent"
+"""Under this name a request carries when it was sent; no transport reads it."""
 _visible = re.compile(r"[!-~]+").fullmatch
 
 
@@ -85,14 +99,16 @@ def open_client(
     ca_file: str | None = None,
     proxy: str | None = None,
     transport: httpx.BaseTransport | None = None,
+    observe: Observe | None = None,
 ) -> httpx.Client:
     """
     Build a client for one server; *timeout* is in seconds, for each step of a request.
 
     Cookies are refused: ARRAffinity would tie all lanes to one web server and its
     limits (dataverse-web-api.md section 5.2). Proxies of the process's environment
-    are not asked for addresses of this machine. Raises ConfigError if *ca_file* or
-    *proxy* cannot be used.
+    are not asked for addresses of this machine. *observe* is told of every answer,
+    also of one after which the request is signed anew. Raises ConfigError if *ca_file*
+    or *proxy* cannot be used.
     """
     try:
         return httpx.Client(
@@ -105,6 +121,7 @@ def open_client(
             proxy=proxy,
             verify=_trust(url, ca_file, proxy),
             transport=transport,
+            event_hooks=None if observe is None else Watch(observe).hooks(),
         )
     except (ValueError, httpx.InvalidURL) as exc:
         raise ConfigError(["http.proxy is not the url of a proxy; write http://host:port"]) from exc
@@ -124,6 +141,41 @@ def _trust(url: str, ca_file: str | None, proxy: str | None) -> ssl.SSLContext:
     return context
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Tells *observe* of each request that goes over a client."""
+
+    observe: Observe
+
+    def hooks(self) -> dict[str, list[Callable[..., None]]]:
+        """Return what httpx is to call, also for each request that a sign-in repeats."""
+        return {"request": [self.leaves], "response": [self.answered]}
+
+    def leaves(self, request: httpx.Request) -> None:
+        """Note when a request leaves."""
+        request.extensions[SENT] = time.monotonic()
+
+    def answered(self, response: httpx.Response) -> None:
+        """Tell of an answer once all of it is here: one that breaks off is lost."""
+        response.read()
+        self._tell(response.request, str(response.status_code))
+
+    def lost(self, request: httpx.Request) -> None:
+        """Tell of a request without a complete answer."""
+        self._tell(request, "lost")
+
+    def _tell(self, request: httpx.Request, status: str) -> None:
+        now = time.monotonic()
+        took = now - request.extensions.get(SENT, now)
+        self.observe(_operation(request), status, took)
+
+
+def _operation(request: httpx.Request) -> str:
+    if request.method == "GET":
+        return "read"
+    return "batch" if request.url.path.endswith("/$batch") else "single"
+
+
 class Channel:
     """
     Send requests to one environment.
@@ -131,8 +183,15 @@ class Channel:
     Counts what is sent and remembers the number of lanes that the server hints.
     """
 
-    def __init__(self, client: httpx.Client, url: str, throttle: Throttle) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        url: str,
+        throttle: Throttle,
+        observe: Observe | None = None,
+    ) -> None:
         self.throttle = throttle
+        self._watch = None if observe is None else Watch(observe)
         self.requests = 0
         self.hint: int | None = None
         base = httpx.URL(url.rstrip("/"))
@@ -203,7 +262,12 @@ class Channel:
         )
         with self._lock:
             self.requests += 1
-        response = self._client.send(request, follow_redirects=False)
+        try:
+            response = self._client.send(request, follow_redirects=False)
+        except (httpx.TransportError, httpx.DecodingError):
+            if self._watch is not None:
+                self._watch.lost(request)
+            raise
         if self.hint is None:
             hint = response.headers.get("x-ms-dop-hint", "")
             if hint.isascii() and hint.isdigit() and len(hint) < 5:

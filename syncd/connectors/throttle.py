@@ -24,7 +24,8 @@ class Throttle:
     Requests that are sent during a pause prolong it, so one lane that is told to
     wait stops them all (dataverse-web-api.md section 5.1). `once` and `total` are
     the patience, in seconds: for one pause, and for all pauses in which not one
-    request got through. Safe to share between threads.
+    request got through. `throttled` is told each time for how many seconds more the
+    gate was closed. Safe to share between threads.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
+        throttled: Callable[[float], None] | None = None,
     ) -> None:
         self._once = once
         self._total = total
@@ -43,6 +45,7 @@ class Throttle:
         self._clock = clock
         self._sleep = sleep or self._stop.wait
         self._jitter = jitter
+        self._throttled = throttled
         self._lock = threading.Lock()
         self._until = 0.0
         self._waited = 0.0
@@ -87,8 +90,11 @@ class Throttle:
             else:
                 length = seconds or 0.0
             opens = max(self._until, now + length)
-            self._waited += opens - max(self._until, now)
+            more = opens - max(self._until, now)
+            self._waited += more
             self._until = opens
+        if self._throttled is not None:
+            self._throttled(more)
 
     def passed(self) -> None:
         """Note that a request got through: patience is whole again."""

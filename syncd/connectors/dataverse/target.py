@@ -13,7 +13,7 @@ import httpx
 
 from syncd.connectors.dataverse import reads
 from syncd.connectors.dataverse.delivery import Delivery
-from syncd.connectors.http import Channel, open_client
+from syncd.connectors.http import Channel, Observe, open_client
 from syncd.connectors.throttle import Throttle
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome
@@ -142,16 +142,26 @@ def open_target(
     sleep: Callable[[float], object] | None = None,
     jitter: Callable[[], float] = random.random,
     transport: httpx.BaseTransport | None = None,
+    observe: Observe | None = None,
+    throttled: Callable[[float], None] | None = None,
 ) -> DataverseTarget:
     """
     Build the target at *url*; sign in with *auth* from `syncd.connectors.auth.open_auth`.
 
     *timeout* is in seconds; *patience* is how long it may be throttled, at once and
     together without a request getting through. Waiting ends when *stop* is set.
+    *observe* is told of every request, *throttled* of the seconds that the environment
+    asks for; both from any thread.
     Raises ConfigError for a certificate file or proxy that cannot be used.
     """
     throttle = Throttle(
-        once=patience[0], total=patience[1], stop=stop, clock=clock, sleep=sleep, jitter=jitter
+        once=patience[0],
+        total=patience[1],
+        stop=stop,
+        clock=clock,
+        sleep=sleep,
+        jitter=jitter,
+        throttled=throttled,
     )
     client = open_client(
         url,
@@ -161,9 +171,10 @@ def open_target(
         ca_file=ca_file,
         proxy=proxy,
         transport=transport,
+        observe=observe,
     )
     return DataverseTarget(
-        Channel(client, url, throttle),
+        Channel(client, url, throttle, observe),
         batch_size=batch_size,
         lanes=lanes,
         page_size=page_size,
