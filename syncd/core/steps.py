@@ -116,15 +116,18 @@ def _duplicate(case: Case, context: Context) -> Proposal:
         return Proposal()
     kept = _preferred(case, case.active)
     first = _kept(case, kept, context)
-    twins = [
-        row
-        for row in case.active
+    return Proposal(first.steps + _twins(case, kept, case.active, context), first.adopted)
+
+
+def _twins(
+    case: Case, kept: Membership, rows: Sequence[Membership], context: Context
+) -> tuple[Step, ...]:
+    """Take all of *rows*, which bring the same profile, away but the kept one."""
+    return tuple(
+        Step(removal(context), row, None, "a second row with the same profile")
+        for row in rows
         if row is not kept and (row.id in case.ours or row.profile in context.managed)
-    ]
-    removals = tuple(
-        Step(removal(context), row, None, "a second row with the same profile") for row in twins
     )
-    return Proposal(first.steps + removals, first.adopted)
 
 
 def _kept(case: Case, kept: Membership, context: Context) -> Proposal:
@@ -152,7 +155,20 @@ def _surplus(case: Case, context: Context) -> Proposal:
     losers = [r for r in case.active if r is not winner and _changeable(case, r, context)]
     reason = f"{context.profile_name(case.target)} is wanted"
     removals = tuple(Step(removal(context), row, None, reason) for row in losers)
-    return Proposal(first.steps + removals, first.adopted)
+    twins = _twins(case, winner, _second(case, losers, context), context)
+    return Proposal(first.steps + removals + twins, first.adopted)
+
+
+def _second(case: Case, losers: Sequence[Membership], context: Context) -> list[Membership]:
+    """
+    Return what is left once *losers* are gone, if that is one profile only, the wanted one.
+
+    The next run would call it a DUPLICATE and take all but one away, whoever made them. So
+    this run does: a second run right after a first plans nothing.
+    """
+    stay = [row for row in case.active if row not in losers]
+    stuck = any(row.profile in context.unresolved - {case.target} for row in losers)
+    return [] if stuck or any(row.profile != case.target for row in stay) else stay
 
 
 def _changeable(case: Case, row: Membership, context: Context) -> bool:

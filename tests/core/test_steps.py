@@ -183,9 +183,30 @@ def test_twins_of_an_unmanaged_profile_stay_unless_they_are_ours(ownership: Owne
         pytest.param(
             [row("r1"), row("r2"), row("r3", OFFICE)],
             ["r2", "r3"],
-            [("remove", "r3", None)],
+            [("remove", "r3", None), ("remove", "r1", None)],
             [("remove", "r1", None), ("remove", "r3", None)],
             id="a second row with the winning profile is a loser, too",
+        ),
+        pytest.param(
+            [row("r1", OFFICE), row("r2"), row("r3")],
+            ["r1"],
+            [("remove", "r1", None), ("remove", "r3", None)],
+            [("remove", "r1", None), ("remove", "r3", None)],
+            id="what is left of one profile is left once, whoever made it",
+        ),
+        pytest.param(
+            [row("r1", OFFICE), row("r2"), row("r3"), row("r4", OTHER)],
+            ["r1"],
+            [("remove", "r1", None)],
+            [("remove", "r1", None), ("remove", "r3", None)],
+            id="but not beside another profile that stays",
+        ),
+        pytest.param(
+            [row("r1", DRAFT), row("r2"), row("r3")],
+            ["r1"],
+            [],
+            [("remove", "r3", None)],
+            id="nor beside one that cannot be removed yet",
         ),
         pytest.param(
             [row("r1", OFFICE), row("r2", OTHER)],
@@ -220,7 +241,7 @@ def test_the_winning_row_is_adopted_when_it_is_not_ours() -> None:
     decision = decide(case, given(flag=False))
 
     assert [each.id for each in decision.adopted] == ["r2"]
-    assert deeds(decision) == [("remove", "r3", None)]
+    assert deeds(decision) == [("remove", "r3", None), ("remove", "r1", None)]
 
 
 @pytest.mark.parametrize("ownership", list(Ownership))
