@@ -1,4 +1,4 @@
-"""What the program says about itself while it works: structured lines on standard error."""
+"""Structured lines on standard error, without names."""
 
 from __future__ import annotations
 
