@@ -62,7 +62,9 @@ def decide(case: Case, context: Context) -> Decision:
     sighting, wait = _timing(case, situation, context, proposal)
     steps, pending = _withhold(proposal.steps, context, wait)
     if _flapping(case, situation, steps, context):
-        return decide(replace(case, hold=_damped(case, context)), context)
+        # Damping puts off what is due; the grace of the situation beneath it stays used up.
+        held = decide(replace(case, hold=_damped(case, context)), context)
+        return replace(held, sighting=sighting)
     after, ours = left_over(
         case.active, steps, case.ours | frozenset(row.id for row in proposal.adopted)
     )
@@ -200,7 +202,7 @@ def _losses(case: Case, context: Context) -> list[datetime]:
 def _damped(case: Case, context: Context) -> Hold:
     times = _losses(case, context)
     calm = (times[-2] + WINDOW).date()
-    return Hold(f"would lose the row for the {len(times) + 1}th time within seven days", calm)
+    return Hold(f"lost the row {len(times)} times within seven days and would lose it again", calm)
 
 
 def _ended(

@@ -283,8 +283,23 @@ def test_damping_ends_when_the_older_of_the_last_two_losses_is_a_week_old() -> N
 
     [report] = decide(case, given()).reports
 
-    assert f"(until {day(5)})" in report.detail
+    assert report.detail == (
+        f"lost the row 2 times within seven days and would lose it again (until {day(5)})"
+    )
     assert decide(case, given(now=NOW + timedelta(days=5))).situation == "LEFT"
+
+
+def test_a_grace_that_is_over_is_not_waited_for_again_after_damping() -> None:
+    """Section 4: what was due stays due; damping is over when the calm is, not a grace later."""
+    due = Sighting(Situation.LEFT, day(-3), due=day(0))
+    memory = Memory(sighting=due, losses=(ago(days=6), ago(days=4)))
+    case = unwanted(LEFT, row(), memory=memory)
+
+    damped = decide(case, given(grace=GRACE))
+    calm = replace(case, memory=replace(memory, sighting=damped.sighting))
+
+    assert (damped.situation, damped.sighting) == ("HELD", due)
+    assert deeds(decide(calm, given(grace=GRACE, now=NOW + timedelta(days=1)))) == REMOVED
 
 
 def test_only_a_loss_is_damped() -> None:
