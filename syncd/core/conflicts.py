@@ -125,7 +125,7 @@ def flags(
             for row in after
             if not row.flagged and (row.profile in context.managed or row.id in ours)
         ]
-    if clearable(case, found, context, after, ours) and len(_recent(case, after[0], context)) < 2:
+    if clearable(case, found, context, after, ours) and not _keeps_coming(case, after[0], context):
         row = after[0]
         return [Step(Action.UNFLAG, row, row.profile, "the flag is set, but nothing is at odds")]
     return []
@@ -150,11 +150,21 @@ def clearable(
     return by_us or (row.id in ours and context.policy.clear_stale_flags)
 
 
-def _recent(case: Case, row: Membership, context: Context) -> list[object]:
+def left_alone(
+    case: Case,
+    situation: Situation,
+    context: Context,
+    after: Sequence[Membership],
+    ours: frozenset[str],
+) -> bool:
+    """Tell whether a flag would be cleared had syncd not cleared it twice in a week already."""
+    if situation in UNTOUCHED:
+        return False
+    found = look(case, situation, after, ours)
+    clears = clearable(case, found, context, after, ours)
+    return clears and _keeps_coming(case, after[0], context)
+
+
+def _keeps_coming(case: Case, row: Membership, context: Context) -> bool:
     times = case.memory.cleared.get(row.id, ())
-    return [time for time in times if context.now - time < WINDOW]
-
-
-def left_alone(case: Case, context: Context, row: Membership) -> bool:
-    """Tell whether the platform set this flag again after syncd cleared it twice in a week."""
-    return len(_recent(case, row, context)) >= 2
+    return sum(context.now - time < WINDOW for time in times) >= 2

@@ -83,7 +83,8 @@ def decide(case: Case, context: Context) -> Decision:
         sighting=sighting,
         saved=_saved(case),
     )
-    return replace(decision, reports=reports(case, decision, context))
+    alone = conflicts.left_alone(case, situation, context, final, ours)
+    return replace(decision, reports=reports(case, decision, context, alone=alone))
 
 
 def _days(case: Case, situation: Situation, context: Context) -> int:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from syncd.core.case import Case, Context, Decision, Report
-from syncd.core.conflicts import left_alone
-from syncd.core.model import Action, Finding, Situation
+from syncd.core.model import Finding, Situation
 
 __all__ = ["reports"]
 
 
-def reports(case: Case, decision: Decision, context: Context) -> tuple[Report, ...]:
-    """Name the case if its situation asks for a report, or if its flag was left alone."""
+ALONE = "the flag came back after syncd cleared it twice within seven days; it is left alone"
+
+
+def reports(
+    case: Case, decision: Decision, context: Context, *, alone: bool = False
+) -> tuple[Report, ...]:
+    """Name the case if its situation asks for a report, or if its flag is left *alone*."""
     said = (
         _situation(case, decision, context),
         _by_hand(case),
-        _flag(case, decision, context),
+        ALONE if alone else "",
     )
     return tuple(Report(decision.situation, text) for text in said if text)
 
@@ -85,13 +89,3 @@ def _team(case: Case, context: Context) -> str:
     if not brought:
         return ""
     return "; a team brings " + ", ".join(context.profile_name(profile) for profile in brought)
-
-
-def _flag(case: Case, decision: Decision, context: Context) -> str:
-    cleared = any(step.action is Action.UNFLAG for step in decision.steps)
-    active = case.active
-    if cleared or len(active) != 1 or not active[0].flagged:
-        return ""
-    if not left_alone(case, context, active[0]):
-        return ""
-    return "the flag came back after syncd cleared it twice within seven days; it is left alone"

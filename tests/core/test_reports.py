@@ -11,7 +11,7 @@ from syncd.core.case import Case, Hold, Memory, Sighting
 from syncd.core.decide import decide
 from syncd.core.model import Finding, Presence, Situation
 from syncd.core.settings import Grace, Ownership
-from tests.core.builders import ADA, FIELD, OFFICE, day, given, row, unwanted, wanted
+from tests.core.builders import ADA, FIELD, OFFICE, OTHER, ago, day, given, row, unwanted, wanted
 
 PRESENT, NOT_YET, LEFT, GONE = Presence
 OFF = replace(ADA, disabled=True)
@@ -138,3 +138,40 @@ def test_a_contradicted_link_set_by_hand_is_told() -> None:
 
     assert decide(case, given()).situation == "CONFIRMED"
     assert said(case) == ["object_id finds another user"]
+
+
+ALONE = "the flag came back after syncd cleared it twice within seven days; it is left alone"
+TWICE = Memory(cleared={"r1": (ago(days=1), ago(days=2))})
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        wanted(row(flagged=True), ours=["r1"], memory=TWICE),
+        wanted(row(flagged=True), memory=TWICE),
+        wanted(row("r1", flagged=True), row("r2"), ours=["r1"], memory=TWICE),
+        wanted(row("r1", flagged=True), row("r2", OFFICE), ours=["r1", "r2"], memory=TWICE),
+        wanted(row(flagged=True, active=False), memory=TWICE),
+        wanted(row(profile=OFFICE, flagged=True), ours=["r1"], memory=TWICE),
+    ],
+    ids=["flagged", "found", "duplicate", "surplus", "inactive", "misplaced"],
+)
+def test_a_flag_left_alone_is_told_whatever_the_situation(case: Case) -> None:
+    """Sections 5 and 8: what counts is the row that the plan leaves, and that its flag stays."""
+    assert said(case) == [ALONE]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        wanted(row(flagged=True), ours=["r1"], memory=TWICE, hold=Hold("on trial")),
+        wanted(row(flagged=True), ours=["r1"], memory=TWICE, protected=True),
+        unwanted(LEFT, row(flagged=True), memory=TWICE),
+        wanted(row("r1", flagged=True), row("r2", OTHER), ours=["r1"], memory=TWICE),
+        wanted(row(profile=OTHER, flagged=True), memory=TWICE),
+    ],
+    ids=["held", "protected", "removed", "open conflict", "foreign"],
+)
+def test_a_flag_that_nobody_would_clear_is_not_left_alone(case: Case) -> None:
+    """Sections 5 and 8: nothing would be written there in any case."""
+    assert ALONE not in said(case)
