@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 from syncd.config import Config, load
 from syncd.config.models import ClientSecret
@@ -16,6 +17,7 @@ from syncd.connectors.auth import AUTHORITY, open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.connectors.sources.files import CsvSource, JsonlSource
 from syncd.core.errors import ConfigError, UsageError
+from syncd.core.ports import Halt
 from syncd.engine.parts import Clock, Environment, Progress, Ranked, Silent, Stop, utc_now
 from syncd.engine.reconciler import Reconciler
 from syncd.state.database import Database
@@ -30,7 +32,7 @@ class App:
 
     config: Config
     clock: Clock
-    stop: Stop = field(default_factory=Stop)
+    stop: Event = field(default_factory=Event)
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:
@@ -68,6 +70,7 @@ class App:
             rules=config.rules(name),
             rules_digest=hashlib.sha256(text.encode()).hexdigest(),
             config_digest=config.digest,
+            calendar=config.calendar,
         )
 
     def sources(self) -> list[Ranked]:
@@ -88,7 +91,7 @@ class App:
         name: str,
         observe: Callable[[str, str, float], None] | None = None,
         throttled: Callable[[float], None] | None = None,
-        stop: Stop | None = None,
+        stop: Halt | None = None,
     ) -> DataverseTarget:
         """Return the target of an environment; close it when done."""
         environment = self.config.environments[name]
@@ -150,10 +153,10 @@ class App:
             )
 
 
-def build(path: Path, environ: Mapping[str, str], stop: Stop | None = None) -> App:
+def build(path: Path, environ: Mapping[str, str], stop: Event | None = None) -> App:
     """Load a configuration and wire what it describes. Raises ConfigError."""
     config = load(path, environ)
-    return App(config, clock_of(config, environ), stop or Stop())
+    return App(config, clock_of(config, environ), stop or Event())
 
 
 def clock_of(config: Config, environ: Mapping[str, str]) -> Callable[[], datetime]:

@@ -12,6 +12,7 @@ import typer
 from syncd.core.errors import (
     ConfigError,
     LeaseHeld,
+    LeaseLost,
     PlanError,
     StateBroken,
     StateError,
@@ -34,6 +35,7 @@ TABLE: tuple[tuple[type[BaseException], int], ...] = (
     (PlanError, ExitCode.CONFIGURATION),
     (StateLocked, ExitCode.LEASE),
     (LeaseHeld, ExitCode.LEASE),
+    (LeaseLost, ExitCode.LEASE),
     (StateBroken, ExitCode.INTERNAL),
     (StateError, ExitCode.CONFIGURATION),
     (TargetError, ExitCode.TARGET),

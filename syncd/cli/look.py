@@ -14,7 +14,7 @@ from syncd.cli.options import EnvironmentOption, JsonOption, LimitOption, moment
 from syncd.cli.program import Context, app, context_of
 from syncd.cli.render import console, unread
 from syncd.cli.turns import turns, write
-from syncd.core.errors import LeaseHeld, UsageError
+from syncd.core.errors import UsageError
 
 if TYPE_CHECKING:
     from syncd.state.database import Database, Tx
@@ -182,6 +182,8 @@ def status(
 
 def _status(shared: Context, database: Database, name: str, found: Document | None) -> Document:
     """Tell a run that is going on from one that was interrupted: only the first holds the lease."""
+    from syncd.state.lease import busy
+
     document: Document = {
         "schema": "syncd.status/1",
         "environment": name,
@@ -191,21 +193,11 @@ def _status(shared: Context, database: Database, name: str, found: Document | No
     if found is None:
         return document
     unfinished = found.pop("unfinished")
-    running = unfinished[-1] if unfinished and _leased(database, name) else None
+    running = unfinished[-1] if unfinished and busy(database, name) else None
     found["needs"]["interrupted"] = [run for run in unfinished if run is not running]
     last = found.pop("last_run")
     in_sync = None if last is None else last["exit_code"] == 0 and not found["unapplied"]
     return document | {"running": running, "in_sync": in_sync} | found
-
-
-def _leased(database: Database, name: str) -> bool:
-    from syncd.state.lease import lease
-
-    try:
-        with lease(database, name):
-            return False
-    except LeaseHeld:
-        return True
 
 
 # --- runs ------------------------------------------------------------------------------------

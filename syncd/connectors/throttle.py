@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from syncd.core.errors import Stopped, TargetThrottled
+from syncd.core.ports import Halt
 
 __all__ = ["Throttle"]
 
@@ -33,7 +34,7 @@ class Throttle:
         *,
         once: float = 300.0,
         total: float = 900.0,
-        stop: threading.Event | None = None,
+        stop: Halt | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,

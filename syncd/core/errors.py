@@ -10,6 +10,7 @@ Everything syncd raises on purpose.
     │   ├── StateUnusable    wrong address, no permission, from the future
     │   └── StateBroken      corrupt, or the disk is full
     ├── LeaseHeld            another run is writing to this environment
+    ├── LeaseLost            another run may be, after this one was silent for too long
     ├── TargetError          the environment could not be read or written
     │   ├── TargetUnreachable
     │   ├── TargetIncomplete a read broke off, or its answer is not what it claims
@@ -28,6 +29,7 @@ from collections.abc import Sequence
 __all__ = [
     "ConfigError",
     "LeaseHeld",
+    "LeaseLost",
     "PlanError",
     "StateBroken",
     "StateError",
@@ -82,6 +84,10 @@ class StateBroken(StateError):
 
 class LeaseHeld(SyncdError):
     """Another run is writing to this environment."""
+
+
+class LeaseLost(SyncdError):
+    """The process was silent for so long that another may have taken the environment over."""
 
 
 class TargetError(SyncdError):

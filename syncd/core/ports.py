@@ -10,6 +10,7 @@ from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
 
 __all__ = [
+    "Halt",
     "Known",
     "MembershipRow",
     "ProfileRow",
@@ -21,6 +22,19 @@ __all__ = [
     "TeamProfileRow",
     "UserRow",
 ]
+
+
+class Halt(Protocol):
+    """Says when to stop; what waits looks at it first. A `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Tell whether nothing more may be sent."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, but not beyond the moment at which to stop."""
+        ...
+
 
 Record = tuple[
     str,  # key

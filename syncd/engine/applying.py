@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from syncd.core.errors import Stopped
+from syncd.core.failures import Effort, cause, kept
 from syncd.core.model import iso
 from syncd.core.plan import Change, Fault, Outcome, Result
 from syncd.core.ports import Target
+from syncd.core.settings import Failures
 from syncd.engine.parts import Clock, Progress, Stop
-from syncd.state import archive, journal
+from syncd.state import archive, escrow, journal, quarantine
 from syncd.state.database import Database
+from syncd.state.lease import Lease
 
 __all__ = ["Applied", "Applying"]
 
@@ -27,11 +31,17 @@ UNKNOWN = "outcome unknown"
 
 @dataclass(slots=True)
 class Applied:
-    """What became of a plan. `problem` says why sending stopped early, if it did."""
+    """
+    What became of a plan. `problem` says why sending stopped early, if it did.
+
+    `refused` counts what rows refused, by its cause.
+    """
 
     faults: set[Fault] = field(default_factory=set)
     problem: str | None = None
     sent: int = 0
+    done: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -46,6 +56,8 @@ class Applying:
     clock: Clock
     stop: Stop
     progress: Progress
+    lease: Lease
+    failures: Failures
     result: Applied = field(default_factory=Applied)
 
     def __call__(self) -> Applied:
@@ -76,7 +88,8 @@ class Applying:
         landed: list[Future[list[Outcome]]],
     ) -> list[list[Change]]:
         """Settle what has landed and put on record what leaves next, in one commit."""
-        now = iso(self.clock())
+        moment = self.clock()
+        now = iso(moment)
         answered = [(flying.pop(future), future) for future in landed]
         settled = [pair for batch, future in answered for pair in self._answers(batch, future)]
         ready: list[list[Change]] = []
@@ -88,9 +101,11 @@ class Applying:
         if not settled and not ready:
             return []
         with self.database.durable() as tx:
+            self.lease.verify(tx)
             known = [(c, o) for c, o in settled if not o.detail.startswith(UNKNOWN)]
             # An unknown outcome stays open in the journal: the next run settles it by reading.
             journal.settle(tx, self.env, self.run, self.plan, known, now)
+            escrow.settle(tx, self.env, known, moment, self.failures, self.run)
             for batch in ready:
                 journal.intend(tx, self.env, self.run, self.plan, batch, now)
         self.result.sent += sum(len(batch) for batch in ready)
@@ -112,7 +127,10 @@ class Applying:
             halting = halting or found[0]
         if halting is not None and self.result.problem is None and not self.stop.is_set():
             self.result.problem = halting.detail
-        return list(zip(batch, outcomes, strict=True))
+        settled = list(zip(batch, outcomes, strict=True))
+        self.result.done += sum(o.result in journal.DONE for o in outcomes)
+        self.result.refused.update(cause(outcome.detail) for _, outcome in kept(settled))
+        return settled
 
     def _halted(self) -> bool:
         return self.stop.is_set() or self.result.problem is not None
@@ -142,8 +160,21 @@ class Applying:
             "not sent: asked to stop" if self.stop.is_set() else f"not sent: {self.result.problem}"
         )
         with self.database.durable() as tx:
+            self.lease.verify(tx)
             archive.give_up(tx, self.plan, detail)
+            quarantine.review(tx, self.env, self._effort(), self.clock(), self.failures)
         return self.result
+
+    def _effort(self) -> Effort:
+        result = self.result
+        worst = result.refused.most_common(1)
+        return Effort(
+            sent=result.sent,
+            done=result.done,
+            failed=result.refused.total(),
+            cause=worst[0][0] if worst else "",
+            clean=not result.faults and not self._halted(),
+        )
 
 
 def _boundary(changes: list[Change], size: int) -> int:

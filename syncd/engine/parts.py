@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from threading import Event
 from typing import Protocol
 from uuid import UUID
 
+from syncd.core.blackouts import Calendar
 from syncd.core.certificate import Certificate
 from syncd.core.exits import ExitCode
 from syncd.core.gates import Gate
@@ -36,7 +39,11 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One environment as a run sees it. `rules_digest` changes whenever an answer might."""
+    """
+    One environment as a run sees it. `rules_digest` changes whenever an answer might.
+
+    `calendar` says when some actions wait.
+    """
 
     name: str
     url: str
@@ -44,6 +51,7 @@ class Environment:
     rules: Sequence[Rule]
     rules_digest: str
     config_digest: str
+    calendar: Calendar = field(default_factory=Calendar)
 
     @property
     def space(self) -> UUID:
@@ -81,8 +89,39 @@ class Silent:
         """Say nothing."""
 
 
-Stop = Event
-"""Set when somebody asks the process to stop."""
+class Stop:
+    """
+    Says when a run must stop: somebody asks the process to, or it may write no longer.
+
+    `deadline` (monotonic seconds) is up to when it may: a process that was paused finds
+    it passed before it sends again.
+    """
+
+    def __init__(self, process: Event | None = None) -> None:
+        """Stop with *process*."""
+        self._event = process or Event()
+        self.deadline = math.inf
+
+    def set(self) -> None:
+        """Ask to stop."""
+        self._event.set()
+
+    def asked(self) -> bool:
+        """Tell whether somebody asked."""
+        return self._event.is_set()
+
+    def lapsed(self) -> bool:
+        """Tell whether the time up to which this process may write is over."""
+        return time.monotonic() > self.deadline
+
+    def is_set(self) -> bool:
+        """Tell whether nothing more may be sent, for either reason."""
+        return self._event.is_set() or self.lapsed()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until somebody asks, or for *timeout* seconds."""
+        self._event.wait(timeout)
+        return self.is_set()
 
 
 def utc_now() -> datetime:

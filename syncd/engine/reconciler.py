@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from syncd.core.errors import PlanError, Stopped, TargetError
+from syncd.core.blackouts import waiting
+from syncd.core.errors import LeaseLost, PlanError, StateError, Stopped, TargetError
 from syncd.core.model import iso
 from syncd.core.plan import Outcome, Result
 from syncd.core.ports import Target
@@ -30,7 +31,7 @@ from syncd.engine.planning import Order, Planned, make_plan
 from syncd.engine.reading import read_sources, read_target
 from syncd.state import archive, decisions, history, journal, observed, plans
 from syncd.state.database import Database, Tx
-from syncd.state.lease import lease
+from syncd.state.lease import Lease, lapsed, lease
 
 __all__ = ["Reconciler", "View"]
 
@@ -55,6 +56,7 @@ class Reconciler:
     stop: Stop = field(default_factory=Stop)
     progress: Progress = field(default_factory=Silent)
     keep: Mapping[str, int] = field(default_factory=lambda: dict(KEEP))
+    lease_seconds: float = 60.0
 
     def plan(self, *, as_of: datetime | None = None, view: View | None = None) -> RunReport:
         """
@@ -66,7 +68,7 @@ class Reconciler:
         now = as_of or self.clock()
         report = RunReport(self.environment.name, "plan")
         started = time.monotonic()
-        with lease(self.database, self.environment.name), tempfile.TemporaryFile() as file:
+        with self._lease() as held, tempfile.TemporaryFile() as file:
             with self.database.rehearse() as tx:
                 env = observed.environment(tx, self.environment.name, self.environment.url)
                 order, planned = self._judge(tx, env, now, 0, report)
@@ -79,6 +81,7 @@ class Reconciler:
                     archive.export(tx, planned.id, file)
             if as_of is None and head is not None:
                 with self.database.begin() as tx:
+                    held.verify(tx)
                     env = observed.environment(tx, self.environment.name, self.environment.url)
                     archive.restore(tx, file)
                     archive.save(tx, archive.Head(**{**asdict(head), "env": env, "run": None}))
@@ -87,9 +90,13 @@ class Reconciler:
         report.seconds = time.monotonic() - started
         return report
 
-    def reconcile(self) -> RunReport:
-        """Read, decide, save the plan, apply it. What stops the run is in the report."""
-        return self._run("reconcile", None)
+    def reconcile(self, command: str = "reconcile") -> RunReport:
+        """
+        Read, decide, save the plan, apply it. What stops the run is in the report.
+
+        *command* is what the run is recorded as: the daemon's are its tasks.
+        """
+        return self._run(command, None)
 
     def apply(self, plan: str) -> RunReport:
         """
@@ -125,14 +132,18 @@ class Reconciler:
     def _run(self, command: str, head: archive.Head | None) -> RunReport:
         started = time.monotonic()
         report = RunReport(self.environment.name, command)
-        with lease(self.database, self.environment.name):
+        with self._lease() as held:
             with self.database.durable() as tx:
+                held.verify(tx)
                 env = observed.environment(tx, self.environment.name, self.environment.url)
                 report.run = history.begin_run(tx, env, command, iso(self.clock()))
             with self._recorded(report, started):
-                planned = self._plan_for_good(env, report, head)
-                self._apply(env, report, planned)
+                planned = self._plan_for_good(env, report, head, held)
+                self._apply(env, report, planned, held)
         return report
+
+    def _lease(self) -> contextlib.AbstractContextManager[Lease]:
+        return lease(self.database, self.environment.name, self.stop, self.lease_seconds)
 
     @contextlib.contextmanager
     def _recorded(self, report: RunReport, started: float) -> Iterator[None]:
@@ -144,8 +155,14 @@ class Reconciler:
         except TargetError as error:
             report.problem = str(error)
             code = report.exit_code
-        except Stopped:
+        except Stopped as error:
+            if not self.stop.asked():
+                code = ExitCode.LEASE
+                raise LeaseLost(lapsed(self.environment.name)) from error
             report.stopped = True
+        except (LeaseLost, StateError):
+            code = ExitCode.LEASE if self.stop.lapsed() else code
+            raise
         finally:
             report.seconds = time.monotonic() - started
             self._end(report, INTERRUPTED if report.stopped else code)
@@ -189,6 +206,7 @@ class Reconciler:
             certificates=certificates,
             shown=self._shown(tx, head),
             restrict_to=head.id if head else None,
+            blackout=waiting(self.environment.calendar, now),
         )
         planned = make_plan(tx, order, progress)
         report.situations = planned.situations
@@ -203,7 +221,9 @@ class Reconciler:
         adopted = (json.loads(body) for body in archive.items(tx, head.id, "adopted"))
         return frozenset(body["membership"] for body in adopted)
 
-    def _plan_for_good(self, env: int, report: RunReport, head: archive.Head | None) -> Planned:
+    def _plan_for_good(
+        self, env: int, report: RunReport, head: archive.Head | None, held: Lease
+    ) -> Planned:
         """Save the plan and all that the run must remember, before the first write."""
         now = self.clock()
         with self.database.begin() as tx:
@@ -212,6 +232,7 @@ class Reconciler:
             report.plan = planned.id
             if head is not None:
                 self._carry_over(tx, env, report, head, planned)
+            held.verify(tx)
         return planned
 
     def _carry_over(
@@ -228,7 +249,7 @@ class Reconciler:
         report.plan = head.id
         report.planned = sum(number for *_, number in plans.counts(tx, head.id))
 
-    def _apply(self, env: int, report: RunReport, planned: Planned) -> None:
+    def _apply(self, env: int, report: RunReport, planned: Planned, held: Lease) -> None:
         self.progress.phase("applying", report.planned)
         applying = Applying(
             database=self.database,
@@ -239,11 +260,13 @@ class Reconciler:
             clock=self.clock,
             stop=self.stop,
             progress=self.progress,
+            lease=held,
+            failures=self.environment.policy.failures,
         )
         applied = applying()
         report.faults = applied.faults
         report.problem = applied.problem
-        report.stopped = self.stop.is_set()
+        report.stopped = self.stop.asked()
         with self.database.durable() as tx:
             if not report.stopped:
                 for number in planned.used_passes:

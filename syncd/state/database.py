@@ -8,7 +8,10 @@ own cursor inside its transaction carries the big ones (performance.md, "Bulk pa
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import secrets
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
@@ -64,11 +67,13 @@ class Database:
             raise StateUnusable("state.url is not a database URL") from error
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self.place = _place(url)
+        token = f"syncd-{secrets.token_hex(6)}"
+        self.owner = f"{socket.gethostname()} (process {os.getpid()}) {token}"
         if self.sqlite and parsed.database not in (None, "", ":memory:"):
             _check_file(Path(str(parsed.database)))
         try:
-            self._quick = _engine(url, sqlite=self.sqlite, synchronous="NORMAL")
-            self._safe = _engine(url, sqlite=self.sqlite, synchronous="FULL")
+            self._quick = _engine(url, sqlite=self.sqlite, synchronous="NORMAL", token=token)
+            self._safe = _engine(url, sqlite=self.sqlite, synchronous="FULL", token=token)
         except (SQLAlchemyError, ImportError) as error:
             raise StateUnusable(
                 f"state.url: no driver for {parsed.drivername}; "
@@ -171,9 +176,11 @@ def _check_file(path: Path) -> None:
         raise StateUnusable(f"state database {path}: there is no folder {folder}; create it first")
 
 
-def _engine(url: str, *, sqlite: bool, synchronous: str) -> Engine:
+def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
     if not sqlite:
-        return create_engine(url, pool_pre_ping=True)
+        # By this name a successor finds the connections of a process that fell silent.
+        called = {"application_name": token}
+        return create_engine(url, pool_pre_ping=True, connect_args=called)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

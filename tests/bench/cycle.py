@@ -15,9 +15,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Event
 
 from syncd.app import App, build
-from syncd.engine.parts import RunReport, Stop
+from syncd.engine.parts import RunReport
 from syncd.state.database import Database, rows
 
 __all__ = ["APPLYING", "STARTING", "Measured", "Phase"]
@@ -61,7 +62,7 @@ class Measured:
 class _Watch:
     """Takes the time of each phase, and asks the run to stop before it applies anything."""
 
-    stop: Stop
+    stop: Event
     apply: bool
     phases: list[Phase] = field(default_factory=lambda: [Phase(STARTING)])
     _since: tuple[float, float] = field(
@@ -87,7 +88,7 @@ class _Watch:
 
 def measure(path: Path, *, apply: bool) -> Measured:
     """Run one cycle."""
-    stop = Stop()
+    stop = Event()
     watch = _Watch(stop, apply)
     app = build(path, os.environ, stop)
     with app.database() as database:

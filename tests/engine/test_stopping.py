@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from syncd.app import App, build
-from syncd.engine.parts import RunReport, Stop
+from syncd.engine.parts import RunReport
 from tests.cli.office import DAY, Office, opened
 
 
@@ -14,7 +15,7 @@ from tests.cli.office import DAY, Office, opened
 class Listener:
     """Is told of the steps of a run; asks to stop after one of those that compare."""
 
-    stop: Stop
+    stop: Event
     after: int | None = None
     phases: list[str] = field(default_factory=list)
     steps: int = 0

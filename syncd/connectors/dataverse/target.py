@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -17,7 +16,7 @@ from syncd.connectors.http import Channel, Observe, open_client
 from syncd.connectors.throttle import Throttle
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome
-from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import Halt, MembershipRow, ProfileRow, TeamProfileRow, UserRow
 
 __all__ = ["DataverseTarget", "open_target"]
 
@@ -137,7 +136,7 @@ def open_target(
     proxy: str | None = None,
     match: Sequence[Rung] = tuple(Rung),
     patience: tuple[float, float] = (300.0, 900.0),
-    stop: threading.Event | None = None,
+    stop: Halt | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] | None = None,
     jitter: Callable[[], float] = random.random,
