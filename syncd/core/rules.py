@@ -75,7 +75,7 @@ def _reference(rule: Rule, person: Mapping[str, Value]) -> str | None:
     if rule.profile_from is None:
         return rule.profile
     value = person.get(rule.profile_from)
-    if value is None or value == "":
+    if value in (None, "", ()):
         return None
     if not isinstance(value, str):
         raise RuleError(f"{rule.profile_from} is not a text")

@@ -78,7 +78,14 @@ def test_the_first_rule_that_matches_decides(rules: list[Rule], answer: Answer) 
 
 @pytest.mark.parametrize(
     ("value", "reference"),
-    [("Office", "Office"), (" Office ", "Office"), ("", None), ("  ", None), (None, None)],
+    [
+        ("Office", "Office"),
+        (" Office ", "Office"),
+        ("", None),
+        ("  ", None),
+        (None, None),
+        ((), None),
+    ],
 )
 def test_a_profile_may_be_named_by_the_person(value: Value, reference: str | None) -> None:
     """Section 1: profile_from; empty is no match, and the next rule is asked."""
@@ -89,9 +96,10 @@ def test_a_profile_may_be_named_by_the_person(value: Value, reference: str | Non
     assert judge({}, TODAY, [named("want")]) == Answer()
 
 
-def test_a_name_that_is_no_text_is_an_error() -> None:
+@pytest.mark.parametrize("value", [0, 7, False, ("Office",)])
+def test_a_name_that_is_no_text_is_an_error(value: Value) -> None:
     """Section 1: then the person is HELD with the rule's name."""
-    answer = judge({"want": 7}, TODAY, [named("want")])
+    answer = judge({"want": value}, TODAY, [named("want")])
 
     assert answer == Answer(error="rule named: want is not a text")
 
