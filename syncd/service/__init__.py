@@ -1,0 +1,1 @@
+"""The daemon and what belongs to it: schedule, jobs, notifications, web server."""

@@ -1,0 +1,130 @@
+"""The words of the console, and how it writes moments and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.core.model import Situation
+
+__all__ = ["FILTERS", "GLOBALS"]
+
+SAYS: Mapping[str, str] = {
+    Situation.CONFIRMED: "as wanted",
+    Situation.FOUND: "right already; remembered as ours from now on",
+    Situation.ABSENT: "wanted, but there is no row",
+    Situation.MISSING: "wanted, but a row of ours is gone",
+    Situation.INACTIVE: "wanted, but the row is inactive",
+    Situation.MISPLACED: "our row gives another profile than the one wanted",
+    Situation.FOREIGN_MISPLACED: "a row that is not ours gives another profile than the one wanted",
+    Situation.DUPLICATE: "several rows give the same profile",
+    Situation.SURPLUS: "several rows give different profiles",
+    Situation.FLAGGED: "as wanted, but the server's conflict flag is set",
+    Situation.LEFT: "left",
+    Situation.OUT_OF_SCOPE: "no rule matches, or not started yet",
+    Situation.VANISHED: "no source shows them any more",
+    Situation.USER_DISABLED: "their user is disabled",
+    Situation.UNLICENSED_USER: "wanted, but their user is disabled",
+    Situation.UNRESOLVED_USER: "wanted, but no user is found",
+    Situation.UNRESOLVED_PROFILE: "wanted, but the profile cannot be used",
+    Situation.AMBIGUOUS: "the evidence contradicts itself; nothing is guessed",
+    Situation.ALREADY_LINKED: "their user belongs to somebody else",
+    Situation.UNASSIGNED: "rows that nobody asked for",
+    Situation.HUSK: "rows without a user or a profile",
+    Situation.PROTECTED: "never changed",
+    Situation.HELD: "left alone until somebody looks",
+    Situation.IDLE: "not wanted, and there is no row",
+}
+ENDED: Mapping[int | None, str] = {
+    None: "not ended",
+    0: "done",
+    2: "some changes failed",
+    3: "a gate held",
+    4: "a source was not believed",
+    5: "the environment failed",
+    6: "another run was writing",
+    64: "configuration",
+    70: "internal error",
+}
+BECAME: Mapping[str, str] = {
+    "": "planned",
+    "applied": "done",
+    "already": "was so already",
+    "moved": "no longer fits, skipped",
+    "failed": "failed",
+    "held": "held by a gate",
+}
+
+
+def moment(text: str) -> str:
+    """Write a moment with its zone; what is only a day, or no moment, stays as it is."""
+    at = _read(text)
+    return text if at is None else at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def stamp(text: str) -> str:
+    """Write a moment for programs that read a page."""
+    at = _read(text)
+    return text if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _read(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at.astimezone(UTC)
+
+
+def number(value: int) -> str:
+    """Write a number so that its size can be seen."""
+    return f"{value:,}"
+
+
+def ended(code: int | None) -> str:
+    """Say how a run ended."""
+    word = ENDED.get(code, "stopped")
+    return word if code is None else f"{word} (exit code {code})"
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration; nothing where it is not known."""
+    return "" if value is None else f"{value:,.1f} s"
+
+
+def told(value: object) -> str:
+    """Write what a source says of somebody; nothing for null."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return "; ".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def counts(values: Mapping[str, int]) -> str:
+    """Write numbers with what they count."""
+    return ", ".join(f"{value:,} {name}" for name, value in values.items() if value) or "none"
+
+
+def moved(before: str | None, after: str | None) -> str:
+    """Write what a change does to a profile."""
+    if before and after and before != after:
+        return f"{before} → {after}"
+    return after or (f"{before} → none" if before else "")
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "counts": counts,
+    "ended": ended,
+    "moment": moment,
+    "number": number,
+    "seconds": seconds,
+    "stamp": stamp,
+    "told": told,
+}
+GLOBALS: Mapping[str, Any] = {"became": BECAME, "moved": moved, "says": SAYS}
