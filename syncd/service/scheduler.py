@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.job import Job
@@ -140,6 +140,6 @@ def previous(when: str, zone: str, now: datetime) -> datetime:
             last = moment
             moment = trigger.get_next_fire_time(moment, moment + timedelta(seconds=1))
         if last is not None:
-            return last.astimezone(now.tzinfo)
+            return datetime.fromtimestamp(last.timestamp(), UTC)
         back *= 4
     return now - LOOKED_BACK

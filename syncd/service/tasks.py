@@ -15,7 +15,7 @@ from syncd.core.exits import ExitCode
 from syncd.core.model import iso
 from syncd.engine.parts import RunReport
 from syncd.service.scheduler import previous
-from syncd.state import archive, history, jobs, observed
+from syncd.state import archive, history, jobs, lookup, observed
 from syncd.state import gauges as standing
 from syncd.state.database import Database, Tx, compact
 from syncd.telemetry.metrics import Metrics
@@ -84,7 +84,7 @@ class Tasks:
             with self.database.durable() as tx:
                 env = _number(tx, app, environment)
                 jobs.begin(tx, env, task, iso(app.clock()))
-            outcome = self._done(app, environment, env, task)
+            outcome = self._done(app, environment, task)
             with self.database.durable() as tx:
                 jobs.end(tx, env, task, iso(app.clock()), _problem(outcome))
             self.show(environment)
@@ -98,7 +98,7 @@ class Tasks:
             return Outcome("internal", "a defect in syncd; see the log")
         return outcome
 
-    def _done(self, app: App, environment: str, env: int, task: str) -> Outcome:
+    def _done(self, app: App, environment: str, task: str) -> Outcome:
         try:
             if task in READING:
                 return self._reconciled(app, environment, task)
@@ -167,7 +167,7 @@ class Tasks:
         """Let the metrics say how an environment stands."""
         app = self.app()
         with self.database.read() as tx:
-            env = observed.number(tx, environment)
+            env = _known(tx, app, environment)
             if env is None:
                 return
             self.metrics.show(environment, standing.gauges(tx, env, app.clock()))
@@ -184,7 +184,7 @@ class Tasks:
         daemon = app.config.settings.daemon
         now = app.clock()
         with self.database.read() as tx:
-            env = observed.number(tx, environment)
+            env = _known(tx, app, environment)
             known = {} if env is None else jobs.jobs(tx, env)
             broken = env is not None and jobs.interrupted(tx, env)
         yield "preflight"
@@ -196,13 +196,19 @@ class Tasks:
             yield "full"
             return
         delta = known.get("delta")
-        last = max(filter(None, (full.started, delta and delta.started)))
+        last = full.started
+        if delta is not None and delta.started is not None:
+            last = max(last, delta.started)
         if last + LATE < previous(daemon.delta, daemon.timezone, now):
             yield "delta"
 
 
 def _number(tx: Tx, app: App, environment: str) -> int:
     return observed.environment(tx, environment, app.config.environments[environment].url)
+
+
+def _known(tx: Tx, app: App, environment: str) -> int | None:
+    return lookup.environment_number(tx, environment, app.config.environments[environment].url)
 
 
 def _problem(outcome: Outcome) -> str | None:

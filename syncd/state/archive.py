@@ -82,9 +82,8 @@ def reconsider(tx: Connection, shown: str, fresh: str) -> list[Change]:
     )
     run(
         tx,
-        "UPDATE changes SET held = 'gate' WHERE plan = :shown AND number IN (SELECT c.number "
-        f"FROM changes c JOIN changes o ON {SAME} "
-        "WHERE c.plan = :shown AND o.plan = :fresh AND o.held IS NOT NULL)",
+        "UPDATE changes AS c SET held = o.held FROM changes o WHERE c.plan = :shown "
+        f"AND o.plan = :fresh AND o.held IS NOT NULL AND {SAME}",
         shown=shown,
         fresh=fresh,
     )
@@ -124,6 +123,17 @@ def tally(tx: Connection, plan: str) -> dict[str, int]:
         plan=plan,
     )
     return {row.result: row.number for row in found}
+
+
+def results(tx: Connection, plan: str) -> dict[tuple[str, str], int]:
+    """Count the changes of a plan by action and by what became of them."""
+    found = rows(
+        tx,
+        "SELECT action, CASE WHEN held IS NOT NULL THEN 'held' ELSE COALESCE(result, 'failed') END "
+        "AS result, count(*) AS number FROM changes WHERE plan = :plan GROUP BY 1, 2",
+        plan=plan,
+    )
+    return {(row.action, row.result): row.number for row in found}
 
 
 def give_up(tx: Connection, plan: str, detail: str) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "Tx",
     "bulk",
     "column",
+    "compact",
     "know",
     "many",
     "one",
@@ -203,6 +204,17 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if connection.info.get("reading") else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def compact(database: Database) -> None:
+    """Give back what a SQLite file no longer needs; PostgreSQL sees to itself."""
+    if not database.sqlite:
+        return
+    with database.session() as tx:
+        free, pages = (int(one(tx, f"PRAGMA {name}")) for name in ("freelist_count", "page_count"))
+        if free * 4 > pages:
+            tx.exec_driver_sql("VACUUM")
+        tx.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 # --- statements -----------------------------------------------------------------------------
