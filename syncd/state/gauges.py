@@ -21,8 +21,8 @@ FULL = ("reconcile", "full")
 """Commands that look at everybody and apply what follows."""
 NAMELESS = "unknown"
 """The profile of rows whose profile was not among those read."""
-WAITING = ("held", "failed", "moved")
-"""Outcomes after which something wanted is not applied."""
+LEFT_BEHIND = "((held IS NOT NULL AND held <> 'escrow') OR result IN ('failed', 'moved'))"
+"""A change that its run did not make; those in escrow are counted where they wait."""
 
 
 def gauges(tx: Connection, env: int, now: datetime) -> Gauges:
@@ -58,7 +58,7 @@ def gauges(tx: Connection, env: int, now: datetime) -> Gauges:
         attempts=attempts,
         successes=successes,
         full_success=_at(full.finished) if full else None,
-        behind_since=min([*_behind(tx, env, notable), *tried], default=None),
+        behind_since=min([*_behind(tx, env, notable.get("clean")), *tried], default=None),
         dead_letters=dead,
         held_users=rulings.get("hold", 0),
         passes_open=rulings.get("pass", 0),
@@ -79,17 +79,17 @@ def size(tx: Connection) -> int:
 
 
 def _notable(tx: Connection, env: int) -> dict[str, Any]:
-    """The newest run that ended, that came to judge, that did everything, and full ones."""
+    """The newest run that came to judge, that left nothing to do, and full ones."""
     kinds = {
-        "last": "finished IS NOT NULL",
         "judged": "finished IS NOT NULL AND plan IS NOT NULL",
-        "success": "exit_code = 0",
+        "clean": "exit_code = 0 AND NOT EXISTS "
+        f"(SELECT 1 FROM changes c WHERE c.plan = r.plan AND {LEFT_BEHIND})",
         "full": f"plan IS NOT NULL AND finished IS NOT NULL AND command IN {FULL}",
         "full success": f"exit_code = 0 AND command IN {FULL}",
     }
     newest = (
-        f"SELECT '{kind}' AS kind, (SELECT id FROM runs WHERE env = :env AND {condition} "
-        "ORDER BY id DESC LIMIT 1) AS id"
+        f"SELECT '{kind}' AS kind, (SELECT r.id FROM runs r WHERE r.env = :env AND {condition} "
+        "ORDER BY r.id DESC LIMIT 1) AS id"
         for kind, condition in kinds.items()
     )
     found = rows(
@@ -100,22 +100,16 @@ def _notable(tx: Connection, env: int) -> dict[str, Any]:
     return {row.kind: row for row in found}
 
 
-def _behind(tx: Connection, env: int, notable: Mapping[str, Any]) -> list[float]:
-    """When the first run began that left something to do, if the last one did, too."""
-    last, success = notable.get("last"), notable.get("success")
-    if last is None:
-        return []
-    if last.exit_code == 0:
-        outcomes = json.loads(last.document or "{}").get("outcomes", {})
-        return [_at(last.started)] if any(outcomes.get(name) for name in WAITING) else []
+def _behind(tx: Connection, env: int, clean: Any) -> list[float]:
+    """When the first run began that left something to do, if every later one did, too."""
     first = one(
         tx,
         "SELECT started FROM runs WHERE env = :env AND finished IS NOT NULL AND id > :id "
         "ORDER BY id LIMIT 1",
         env=env,
-        id=success.id if success else 0,
+        id=clean.id if clean else 0,
     )
-    return [_at(first)]
+    return [_at(first)] if first else []
 
 
 def _missed(full: Any) -> int:

@@ -8,6 +8,8 @@ be at zero: an alert can tell nothing from silence.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,8 +21,10 @@ from syncd.core.plan import Fault
 __all__ = ["OTHER", "STANDING", "Family"]
 
 OTHER = "other"
-"""The cause of a failure whose class this program does not know."""
-CAUSES = tuple(Fault)
+"""Stands for causes that are neither a class of failures nor a code."""
+MOST_CAUSES = 20
+"""So many are told apart: a server may think of ever new codes."""
+_cause = re.compile(rf"(?:0x)?[0-9a-fA-F]{{8}}|status \d{{3}}|{'|'.join(Fault)}").fullmatch
 GATES = ("removals",)
 """The gate that always is; creates have one only where the policy says so."""
 
@@ -59,10 +63,12 @@ def _one(value: float) -> Samples:
 
 
 def _causes(counts: Mapping[str, int]) -> Samples:
-    """Name only causes that are known: whatever else stands there may be somebody's name."""
-    known = {name: number for name, number in counts.items() if name in CAUSES}
-    other = sum(counts.values()) - sum(known.values())
-    return _by({**known, OTHER: other} if other else known, CAUSES)
+    """Name classes and codes only: whatever else stands there may be somebody's name."""
+    safe: Counter[str] = Counter({OTHER: 0})
+    for name, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        told = _cause(name) and len(safe) <= MOST_CAUSES
+        safe[name if told else OTHER] += number
+    return _by(safe)
 
 
 STANDING = (
@@ -93,8 +99,8 @@ STANDING = (
     ),
     Family(
         "escrow_rows",
-        "Rows whose change failed and is tried again later, by the class of the failure; "
-        "without dead letters (number).",
+        "Rows whose change failed and is tried again later, by the server's code or status or the "
+        "class of the failure; without dead letters (number).",
         ("cause",),
         lambda gauges, _: _causes(gauges.escrow),
     ),
