@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from syncd.core.certificate import Certificate, acceptable
 from syncd.core.gates import Gate
-from syncd.core.plan import Fault
 
 __all__ = [
     "Condition",
@@ -31,6 +30,7 @@ __all__ = [
 
 KINDS = 3
 """How many findings of a source are shown."""
+_short = re.compile(r"[\w .-]{1,40}").fullmatch
 
 
 class Event(StrEnum):
@@ -200,15 +200,20 @@ def _said(finding: str) -> str:
 def _quarantine(found: Quarantine | None) -> Matter | None:
     if found is None:
         return None
-    cause = found.cause if found.cause in set(Fault) else "several causes"
-    return _matter(Event.QUARANTINE, [Item(found.cause, cause, found.failed, found.sent)])
+    cause = _cause(found.cause)
+    return _matter(Event.QUARANTINE, [Item(cause, cause, found.failed, found.sent)])
+
+
+def _cause(text: str) -> str:
+    """Return a cause as it is kept: a code, a status, a class; nothing longer is repeated."""
+    return text if _short(text) else "several causes"
 
 
 def _many(event: Event, entries: Iterable[Entry], before: Mapping[Event, Matter]) -> Matter | None:
     """Count entries by kind, and those that were not there before."""
     marks: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
-        marks[entry.kind].append(entry.mark)
+        marks[_cause(entry.kind)].append(entry.mark)
     if not marks:
         return None
     old = before.get(event, Matter(event, ()))

@@ -49,6 +49,9 @@ BUSY = timedelta(seconds=30)
 IDLE = 60.0
 """Seconds after which a thread looks even though nobody called: another replica may be done."""
 
+IMPLICIT_TLS = 465
+"""The port on which mail servers speak TLS from the first byte."""
+
 FORMS = {
     "webhook": notify_formats.generic,
     "slack": notify_formats.slack,
@@ -239,7 +242,7 @@ class Notifier:
             )
             for condition, phase in letter.about
         ]
-        return summary(notices) if letter.more else notices[0]
+        return summary(notices, self._link) if letter.more else notices[0]
 
     def _settle(self, receiver: Receiver) -> None:
         """Note how the last message fared. Raises StateError; then it is still to be noted."""
@@ -332,6 +335,7 @@ def _receiver(
             to=setting.to,
             timeout=timeout,
             clock=clock,
+            implicit=setting.port == IMPLICIT_TLS,
             user=setting.user,
             password=password,
             ca_file=ca_file,

@@ -19,14 +19,16 @@ from syncd.service.notify_words import Notice, Refusal
 
 __all__ = ["Mail"]
 
-IMPLICIT_TLS = 465
-"""The port on which a server speaks TLS from the first byte (RFC 8314)."""
 _host_name = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail server and whom it brings notices to; *timeout* is in seconds."""
+    """
+    One mail server and whom it brings notices to; *timeout* is in seconds.
+
+    With *implicit* the server speaks TLS from the first byte (RFC 8314), else when asked.
+    """
 
     host: str
     port: int
@@ -34,6 +36,7 @@ class Mail:
     to: Sequence[str]
     timeout: float
     clock: Callable[[], datetime]
+    implicit: bool = False
     user: str | None = None
     password: str | None = None
     ca_file: str | None = None
@@ -78,7 +81,7 @@ class Mail:
         name = socket.gethostname()
         # By itself the library would ask the network for a longer name, and may wait for long.
         name = name if _host_name(name) else "localhost"
-        if self.port == IMPLICIT_TLS:
+        if self.implicit:
             return smtplib.SMTP_SSL(
                 self.host, self.port, name, timeout=self.timeout, context=self._trust()
             )

@@ -17,6 +17,9 @@ LONGEST = 300
 TITLE = 150
 """Characters of a title: what the header of a Slack message holds."""
 
+PAGES = {Event.CONFLICTS: "/conflicts"}
+"""Where in the console more is told than on its first page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -75,11 +78,11 @@ def compose(
         commands=() if ended else _commands(matter, name),
         items=() if ended else matter.items[:SHOWN],
         new=new,
-        link=link,
+        link=link and link + PAGES.get(matter.event, "/"),
     )
 
 
-def summary(notices: Sequence[Notice]) -> Notice:
+def summary(notices: Sequence[Notice], link: str | None) -> Notice:
     """Tell of many things at once; of each only its title."""
     lines = tuple(notice.title for notice in notices[:SHOWN])
     rest = len(notices) - len(lines)
@@ -97,7 +100,7 @@ def summary(notices: Sequence[Notice]) -> Notice:
         lines=(*lines, f"and {rest} more") if rest else lines,
         meaning="More happened than is told one by one within an hour.",
         commands=tuple(f"syncd status --environment {place}" for place in places[:SHOWN]),
-        link=notices[0].link,
+        link=link and f"{link}/",
     )
 
 
@@ -162,7 +165,7 @@ def _line(event: Event, item: Item) -> str:
         case Event.CERTIFICATE:
             return f"{item.subject}: {item.detail}"
         case Event.QUARANTINE:
-            return f"{item.subject}: {item.count} of {item.limit} changes failed"
+            return f"{item.count} of {item.limit} changes failed, mostly by {item.subject}"
         case Event.CONFLICTS | Event.DEAD_LETTERS:
             return f"{item.subject}: {item.count}"
 
