@@ -19,7 +19,8 @@ def recall(tx: Tx, plan: str, shown: PlanShown) -> RunReport:
     summary = shown.summary
     became = {group.common[2] for group in shown.changes}
     tally = archive.tally(tx, plan)
-    applied = head is not None and (head.run is not None or bool(became - {"", "held"}))
+    ended = {str(result) for result in Result if result is not Result.HELD}
+    applied = head is not None and (head.run is not None or bool(became & ended))
     return RunReport(
         environment=str(summary["environment"]),
         command="plan",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncd.cli.render import SAYS, columns, counted, heading, more, moved, styled, summed
+from syncd.cli.render import SAYS, columns, counted, heading, more, moved, styled, summed, when
 from syncd.core.plan import Result
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ BECAME = {
     "moved": "no longer fits; skipped",
     "failed": "FAILED",
     "held": "HELD by a gate",
+    "blackout": "HELD until the blackout is over",
+    "escrow": "HELD: failed before",
+    "quarantine": "HELD: quarantine",
 }
 OUTCOMES = {
     Result.APPLIED: "applied",
     Result.ALREADY: "done already",
     Result.MOVED: "no longer fitting",
     Result.FAILED: "failed",
-    Result.HELD: "held by a gate",
+    Result.HELD: "held back",
 }
 
 
@@ -63,7 +66,7 @@ def verdict(report: RunReport, plan: PlanShown | None) -> str:
     live = report.run is not None or report.outcomes is not None
     if report.outcomes is not None and report.planned:
         done = [
-            f"{number:,} {OUTCOMES[result]}"
+            f"{number:,} {_ended(result, report)}"
             for result, number in report.outcomes.items()
             if number and result is not Result.APPLIED
         ]
@@ -80,6 +83,11 @@ def verdict(report: RunReport, plan: PlanShown | None) -> str:
     if waiting:
         said.append(f"{waiting:,} to look at")
     return "; ".join(said)
+
+
+def _ended(result: Result, report: RunReport) -> str:
+    by_gate = result is Result.HELD and report.tripped
+    return "held by a gate" if by_gate else OUTCOMES[result]
 
 
 def _withheld(report: RunReport) -> Iterator[str]:
@@ -179,10 +187,19 @@ def _show_adopted(out: Console, group: Group) -> None:
 def _show_pending(out: Console, groups: Sequence[Group]) -> None:
     for group in groups:
         situation, reason = group.common
-        facts = [[f"due {each['due']}"] if each.get("due") else [] for each in group.first]
+        facts = [_due(each) for each in group.first]
         note = f"{situation}: {SAYS.get(situation, '')}"
         title = f"pending {group.total:,}, {PENDING.get(reason, reason)}"
         _show_group(out, title, note, group, facts)
+
+
+def _due(pending: dict[str, Any]) -> list[str]:
+    if pending.get("due"):
+        return [f"due {pending['due']}"]
+    if "next_try" not in pending:
+        return []
+    moment = pending["next_try"]
+    return [f"next try {when(moment)} UTC" if moment else "given up: syncd dead-letters list"]
 
 
 PENDING = {
@@ -192,6 +209,7 @@ PENDING = {
     "gate": "until the gate lets it pass",
     "blackout": "until the blackout is over",
     "escrow": "waiting for its next try",
+    "quarantine": "too much failed; only a few are tried at a time",
 }
 
 
@@ -273,7 +291,7 @@ def next_step(report: RunReport, plan: PlanShown | None, *, saved: bool) -> str:
             f"--expires 2h --reason TEXT {where}"
         )
     if report.outcomes is not None and report.outcomes.get(Result.FAILED):
-        return f"the failed ones are tried again by the next: syncd reconcile {where}"
+        return f"what failed, and when it is tried again: syncd dead-letters list --all {where}"
     made = report.run is None and report.outcomes is None
     if made and plan is not None and (report.planned or plan.adopted.total):
         return f"syncd apply {report.plan}" if saved else f"syncd reconcile {where}"

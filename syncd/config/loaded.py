@@ -6,17 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 from syncd.config.models import Auth, Http, Log, PolicySettings, Settings, State
+from syncd.config.service import WEEKDAYS, Blackout
 from syncd.config.sources import FileSource
 from syncd.core import identity
+from syncd.core.blackouts import Calendar, Window
 from syncd.core.model import Rung
 from syncd.core.rules import Rule
-from syncd.core.settings import CertificateLimits, Grace, Limits, Policy
+from syncd.core.settings import CertificateLimits, Failures, Grace, Limits, Policy
 
 __all__ = ["Config", "Environment"]
 
@@ -92,6 +96,12 @@ class Config:
         return shown
 
     @property
+    def calendar(self) -> Calendar:
+        """The times in which some actions wait."""
+        daemon = self.settings.daemon
+        return Calendar(ZoneInfo(daemon.timezone), tuple(map(_window, daemon.blackouts)))
+
+    @property
     def digest(self) -> str:
         """A hash of everything that decides; the same wherever the file lies, without secrets."""
         shown = self.effective()
@@ -144,6 +154,16 @@ def _policy(written: PolicySettings) -> Policy:
         certificate=CertificateLimits(
             certificate.max_shrink_percent, certificate.min_rows, certificate.canaries
         ),
+        failures=Failures(**_values(written.failures)),
+    )
+
+
+def _window(written: Blackout) -> Window:
+    return Window(
+        frozenset(written.actions),
+        frozenset(WEEKDAYS.index(day) for day in written.days),
+        time.fromisoformat(written.begin),
+        time.fromisoformat(written.end),
     )
 
 

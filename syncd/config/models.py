@@ -193,9 +193,9 @@ class Failures(BaseModel):
         "7d", validate_default=True, description="After this long a person must look."
     )
     quarantine_percent: Percent = Field(
-        20, description="More failures than this share of a run stop it."
+        20, description="If more of a run's changes than this share fail, nearly all wait."
     )
-    quarantine_floor: Count = Field(25, description="As few failures as this never stop a run.")
+    quarantine_floor: Count = Field(25, description="Fewer failures than this never do that.")
 
 
 class GraceSettings(BaseModel):

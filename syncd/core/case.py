@@ -66,6 +66,8 @@ class Why(StrEnum):
     PROFILE = "profile"
     GATE = "gate"
     BLACKOUT = "blackout"
+    ESCROW = "escrow"
+    QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)

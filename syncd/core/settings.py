@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from syncd.core.model import Rung
 
-__all__ = ["CertificateLimits", "Grace", "Limits", "Ownership", "Policy", "Removal", "Resolve"]
+__all__ = [
+    "CertificateLimits",
+    "Failures",
+    "Grace",
+    "Limits",
+    "Ownership",
+    "Policy",
+    "Removal",
+    "Resolve",
+]
 
 
 class Ownership(StrEnum):
@@ -60,6 +70,21 @@ class CertificateLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """How long a change that failed waits, and how much may fail before nearly all of them do."""
+
+    retry: tuple[timedelta, ...] = (
+        timedelta(minutes=15),
+        timedelta(hours=1),
+        timedelta(hours=6),
+        timedelta(hours=24),
+    )
+    dead_letter: timedelta = timedelta(days=7)
+    quarantine_percent: float = 20
+    quarantine_floor: int = 25
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The policy of one environment. `protected` holds user names and object ids in normal form."""
 
@@ -75,6 +100,7 @@ class Policy:
     removals: Limits = field(default_factory=Limits)
     creates: Limits | None = None
     certificate: CertificateLimits = field(default_factory=CertificateLimits)
+    failures: Failures = field(default_factory=Failures)
 
     @property
     def exclusive(self) -> bool:

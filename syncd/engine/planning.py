@@ -15,10 +15,21 @@ from syncd.core.certificate import Certificate
 from syncd.core.decide import decide
 from syncd.core.gates import Gate, Verdict
 from syncd.core.mapping import decode_attributes
-from syncd.core.model import Situation, iso
+from syncd.core.model import Action, Situation, iso
 from syncd.core.rules import Answer, judge
 from syncd.engine.parts import Environment, Progress, Silent
-from syncd.state import answers, archive, cases, decisions, diff, observed, plans, standing
+from syncd.state import (
+    answers,
+    archive,
+    cases,
+    decisions,
+    diff,
+    escrow,
+    observed,
+    plans,
+    quarantine,
+    standing,
+)
 from syncd.state.answers import References
 from syncd.state.archive import Head
 from syncd.state.cases import Subject
@@ -50,7 +61,8 @@ class Order:
     What a plan is made of: for whom, when, under which number, from which certificates.
 
     `restrict_to` names a saved plan beyond which nothing may be done, `shown` the rows
-    whose adoption it lists. With `everybody` no case is left to statements.
+    whose adoption it lists. With `everybody` no case is left to statements. Actions in
+    `blackout` wait.
     """
 
     environment: Environment
@@ -62,6 +74,7 @@ class Order:
     shown: frozenset[str] | None = None
     restrict_to: str | None = None
     everybody: bool = False
+    blackout: frozenset[Action] = frozenset()
 
     @property
     def certified(self) -> bool:
@@ -87,14 +100,30 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     situations = _decide(tx, order, context, notebook, spool, progress)
     _remark_profiles(spool, references)
     plans.name_creates(tx, order.plan, order.env, order.environment.space)
+    _review_failures(tx, order)
     if order.restrict_to is not None:
         archive.restrict(tx, order.plan, order.restrict_to)
     passes = decisions.passes(tx, order.env, iso(order.now), context.profiles)
     verdict = gates.check(plans.counts(tx, order.plan), base, context.policy, passes)
     plans.hold(tx, order.plan, verdict)
-    spool.remark("pending", list(plans.withheld(tx, order.plan)))
+    _hold_back(tx, order)
+    spool.remark("pending", list(plans.withheld(tx, order.plan, order.env)))
     notebook.close(order.plan)
     return _save(tx, order, context, situations, verdict)
+
+
+def _review_failures(tx: Tx, order: Order) -> None:
+    failures = order.environment.policy.failures
+    escrow.review(tx, order.env, order.plan, order.now, failures, certified=order.certified)
+
+
+def _hold_back(tx: Tx, order: Order) -> None:
+    """Hold what waits for reasons other than a gate, each with what relies on it."""
+    if plans.suspend(tx, order.plan, order.blackout):
+        plans.follow(tx, order.plan, "blackout")
+    if escrow.hold(tx, order.env, order.plan, order.now):
+        plans.follow(tx, order.plan, "escrow")
+    quarantine.hold(tx, order.env, order.plan, order.now)
 
 
 def prepare(tx: Tx, order: Order, progress: Progress | None = None) -> tuple[Context, References]:
@@ -283,7 +312,11 @@ def _save(
             document=json.dumps(document, ensure_ascii=False),
         ),
     )
-    used = () if verdict.tripped else tuple(int(g.passed) for g in verdict.gates if g.passed)
+    used = tuple(
+        int(gate.passed)
+        for gate in verdict.gates
+        if gate.passed and not verdict.tripped and plans.free(tx, order.plan, gate.scope)
+    )
     planned = sum(number for *_, number in plans.counts(tx, order.plan))
     return Planned(order.plan, situations, shown, planned, used)
 

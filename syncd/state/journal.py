@@ -19,7 +19,18 @@ from syncd.state.database import bulk, many, rows, run, scratch, upsert
 from syncd.state.memory import LINK
 from syncd.state.revisions import touch
 
-__all__ = ["beside", "intend", "note", "recover", "settle", "settle_unsent", "skipped"]
+__all__ = [
+    "AUDIT",
+    "DONE",
+    "WHO",
+    "beside",
+    "intend",
+    "note",
+    "recover",
+    "settle",
+    "settle_unsent",
+    "skipped",
+]
 
 DONE = (Result.APPLIED, Result.ALREADY)
 ORIGINS = {
@@ -104,9 +115,10 @@ def note(
     person: str | None = None,
     user: str | None = None,
     after: str | None = None,
+    membership: str | None = None,
 ) -> None:
-    """Write a line of the audit log about something an operator decided."""
-    line = (now, env, None, who, what, person, user, None, None, after, why, "done")
+    """Write a line of the audit log about something that was decided."""
+    line = (now, env, None, who, what, person, user, membership, None, after, why, "done")
     bulk(tx, "audit", AUDIT, [line])
 
 

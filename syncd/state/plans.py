@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from syncd.core.case import Case, Context, Decision, Step
+from syncd.core.case import Case, Context, Decision, Step, Why
 from syncd.core.gates import Verdict
 from syncd.core.ids import membership_id
 from syncd.core.model import Action, Membership, User
 from syncd.state.cases import Subject
-from syncd.state.database import bulk, rows, run, scratch, stream
+from syncd.state.database import bulk, one, rows, run, scratch, stream
 from syncd.state.revisions import numbers, recall, remember
 
-__all__ = ["Spool", "base", "counts", "hold", "item", "name_creates", "withheld"]
+__all__ = [
+    "Spool",
+    "base",
+    "counts",
+    "follow",
+    "free",
+    "hold",
+    "item",
+    "name_creates",
+    "suspend",
+    "withheld",
+]
 
 CHANGE = (
     "plan",
@@ -193,19 +204,71 @@ def hold(tx: Connection, plan: str, verdict: Verdict) -> None:
     )
 
 
-def withheld(tx: Connection, plan: str) -> Iterator[dict[str, Any]]:
-    """Give the removals and moves that a gate holds, as pending."""
+def suspend(tx: Connection, plan: str, actions: Collection[Action]) -> int:
+    """Hold the actions that must wait because of the time of day."""
+    if not actions:
+        return 0
+    among = ", ".join(f"'{action}'" for action in sorted(actions))
+    return run(
+        tx,
+        "UPDATE changes SET held = 'blackout' "
+        f"WHERE plan = :plan AND held IS NULL AND action IN ({among})",
+        plan=plan,
+    )
+
+
+def follow(tx: Connection, plan: str, reason: str) -> None:
+    """Hold what relies on a change held for *reason*: removals on a gain, unflags on anything."""
+    for needing, needed in (
+        ("IN ('remove', 'deactivate')", "AND action IN ('create', 'move', 'reactivate')"),
+        ("= 'unflag'", ""),
+    ):
+        run(
+            tx,
+            f"UPDATE changes SET held = :reason WHERE plan = :plan AND held IS NULL "
+            f"AND action {needing} AND user_id IN "
+            f"(SELECT user_id FROM changes WHERE plan = :plan AND held = :reason {needed})",
+            plan=plan,
+            reason=reason,
+        )
+
+
+def free(tx: Connection, plan: str, scope: str) -> bool:
+    """Whether any risky change of a gate's scope is not held."""
+    profile = scope.removeprefix("profile:")
+    risky = ", ".join(f"'{action}'" for action in Action if action.risky)
+    sql = f"SELECT 1 FROM changes WHERE plan = :plan AND held IS NULL AND action IN ({risky})"
+    if profile == scope:
+        return one(tx, f"{sql} LIMIT 1", plan=plan) is not None
+    return one(tx, f"{sql} AND before = :before LIMIT 1", plan=plan, before=profile) is not None
+
+
+def withheld(tx: Connection, plan: str, env: int) -> Iterator[dict[str, Any]]:
+    """
+    Give what is held as pending.
+
+    Of what a gate holds, these are the removals and moves. `next_try` is there for a change
+    that failed: when it is tried again, null for one that is given up.
+    """
     for row in stream(
         tx,
-        "SELECT person, user_id, membership, situation FROM changes WHERE plan = :plan "
-        "AND held IS NOT NULL AND action IN ('remove', 'deactivate', 'move') ORDER BY number",
+        "SELECT c.person, c.user_id, c.membership, c.situation, c.held, e.membership AS failed, "
+        "e.due, e.dead, e.discarded FROM changes c LEFT JOIN escrow e ON e.env = :env "
+        "AND e.membership = c.membership AND e.action = c.action "
+        "WHERE c.plan = :plan AND c.held IS NOT NULL AND (c.action IN "
+        "('remove', 'deactivate', 'move') OR c.held <> 'gate' "
+        "AND (c.action <> 'unflag' OR e.membership IS NOT NULL)) ORDER BY c.number",
         plan=plan,
+        env=env,
     ):
-        yield {
+        body = {
             "person": row.person,
             "user": row.user_id,
             "membership": row.membership,
             "situation": row.situation,
-            "reason": "gate",
+            "reason": row.held,
             "due": None,
         }
+        if row.held == Why.ESCROW and row.failed:
+            body["next_try"] = None if row.dead or row.discarded else row.due
+        yield body

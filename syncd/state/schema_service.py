@@ -49,6 +49,7 @@ escrow = table(
     Column("after", ID),
     Column("situation", Text, nullable=False),
     Column("cause", Text, nullable=False),
+    Column("detail", Text, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("first", Text, nullable=False),
     Column("last", Text, nullable=False),
@@ -56,7 +57,12 @@ escrow = table(
     Column("dead", Text),
     Column("discarded", Text),
 )
-"""Changes that failed, by row: when each is tried again, and which are given up (`dead`)."""
+"""
+Changes that failed, by row: when each is tried again, and which are given up (`dead`).
+
+`cause` is the server's code or status, `detail` its sentence. Those that a person
+`discarded` are not tried as long as the same is planned for the row.
+"""
 
 quarantines = table(
     "quarantines",

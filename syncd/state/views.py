@@ -82,8 +82,8 @@ def plan_shown(tx: Connection, plan: str, most: int = 20) -> PlanShown:
     )
 
 
-BECAME = "CASE WHEN held IS NOT NULL THEN 'held' ELSE COALESCE(result, '') END"
-"""What became of a change: a result, held, or nothing yet."""
+BECAME = "CASE held WHEN 'gate' THEN 'held' ELSE COALESCE(held, result, '') END"
+"""What became of a change: a result, held (by a gate), why else it waits, or nothing yet."""
 
 
 def _changes(tx: Connection, plan: str, profiles: Mapping[str, str], most: int) -> Iterator[Group]:
