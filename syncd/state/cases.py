@@ -148,6 +148,8 @@ class _Gather:
         policy = self.context.policy
         known = _user(head.user_id, user)
         here = presence(person, self.today.toordinal(), policy.lead_days) if person else None
+        # What an unreadable record leaves empty says nothing, not even that somebody is wanted.
+        legible = person is not None and not person.doubled and not person.problem
         case = Case(
             person=head.person,
             user=known,
@@ -155,7 +157,7 @@ class _Gather:
             finding=Finding(person.finding) if person else Finding.NONE,
             protected=self._protected(person, user),
             hold=self._hold(head, person, here),
-            wanted=_wanted(person) if here is Presence.PRESENT and not person.doubled else None,
+            wanted=_wanted(person) if legible and here is Presence.PRESENT else None,
             rows=tuple(membership(row) for row in members) if head.kind != "husk" else (),
             links=tuple(_link(row) for row in links),
             elsewhere=tuple(membership(row) for row in elsewhere),
