@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from syncd.core.case import WINDOW
 from syncd.core.certificate import Certificate
 from syncd.core.model import iso
 from syncd.state.database import bulk, one, rows, run
@@ -82,5 +83,22 @@ def purge(tx: Connection, now: datetime, keep: Mapping[str, int]) -> None:
         then=runs,
     )
     run(tx, "DELETE FROM audit WHERE at < :then", then=audit)
-    run(tx, "DELETE FROM flags WHERE at < :then", then=runs)
-    run(tx, "DELETE FROM losses WHERE at < :then", then=runs)
+    _forget(tx, iso(now - max(timedelta(days=keep["runs"]), WINDOW)))
+
+
+def _forget(tx: Connection, then: str) -> None:
+    """Delete flags and losses that nothing is judged by any more."""
+    run(tx, "DELETE FROM losses WHERE at < :then", then=then)
+    # The last entry of a row tells whose its flag is, as long as there is the row.
+    run(
+        tx,
+        "DELETE FROM flags WHERE at < :then AND (EXISTS (SELECT 1 FROM flags n "
+        "WHERE n.env = flags.env AND n.membership = flags.membership AND n.id > flags.id) OR "
+        + " AND ".join(
+            f"NOT EXISTS (SELECT 1 FROM {table} r "
+            "WHERE r.env = flags.env AND r.id = flags.membership)"
+            for table in ("memberships", "husks")
+        )
+        + ")",
+        then=then,
+    )

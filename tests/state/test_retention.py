@@ -9,11 +9,11 @@ import pytest
 from syncd.core.model import iso
 from syncd.core.settings import Policy
 from syncd.state import history, observed
-from syncd.state.database import Database
-from tests.state.desk import person, select
+from syncd.state.database import Database, bulk
+from tests.state.desk import FIELD, OFFICE, ONE, TWO, person, select
 from tests.state.test_journal import die
 from tests.strategies import FAR
-from tests.world import NOW, URL, World
+from tests.world import NOW, ROWS, URL, World, number
 
 KEEP = {"runs": 90, "plans": 30, "audit": 2555}
 TABLES = (
@@ -110,6 +110,63 @@ def test_numbers_of_runs_never_come_again(lived: World, database: Database) -> N
 
     assert following == before + 1
     assert lived.members()
+
+
+def test_whose_a_flag_is_is_known_as_long_as_there_is_the_row(
+    world: World, database: Database
+) -> None:
+    """It is cleared because syncd set it, however long ago; of a row that is gone nothing stays."""
+    world.policy = Policy(clear_stale_flags=False, removals=FAR)
+    for which, user in ((1, ONE), (2, TWO)):
+        made = {
+            "usermobileofflineprofilemembershipid": number(3, which),
+            "name": "by hand",
+            "SystemUserId@odata.bind": f"/systemusers({user})",
+            "MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({OFFICE})",
+        }
+        assert world.call("POST", ROWS, made) is not None
+    world.says([person("e1"), person("e2")])
+    world.reconcile()
+    flagged = select(database, "SELECT membership, action FROM flags ORDER BY membership")
+    world.call("DELETE", f"{ROWS}({number(3, 2)})")
+    for days in (100, 1):
+        world.clock.wait(days=days)
+        world.reconcile()
+    after = select(database, "SELECT membership, action FROM flags")
+    field = {"MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({FIELD})"}
+    world.call("PATCH", f"{ROWS}({number(3, 1)})", field)
+
+    assert flagged == [(number(3, 1), "flag"), (number(3, 2), "flag")]
+    assert after == flagged[:1]
+    assert world.reconcile().planned == 1
+    assert world.members()[number(3, 1)] == (ONE, FIELD, True, False)
+
+
+def test_what_judges_the_next_days_is_kept_for_a_week(lived: World, database: Database) -> None:
+    """Flags cleared and rows lost within seven days count, also where runs are kept for one."""
+    keep = {**KEEP, "runs": 1}
+    with database.begin() as tx:
+        env = observed.environment(tx, "contoso", URL)
+        for action in ("unflag", "unflag"):
+            columns = ("env", "membership", "action", "at")
+            bulk(tx, "flags", columns, [(env, number(3, 9), action, iso(NOW))])
+    before = _judging(database)
+    found = []
+    for age in (timedelta(days=7), timedelta(days=9)):
+        with database.begin() as tx:
+            history.purge(tx, NOW + age, keep)
+        found.append(_judging(database))
+
+    assert before == (2, 1)
+    assert found == [before, (0, 0)]
+    assert lived.members()
+
+
+def _judging(database: Database) -> tuple[int, int]:
+    """Count flags and losses."""
+    sql = "SELECT (SELECT count(*) FROM flags), (SELECT count(*) FROM losses)"
+    flags, losses = select(database, sql)[0]
+    return int(flags), int(losses)
 
 
 @pytest.mark.xfail(reason="only runs with an entry in the journal are finished for the dead")
