@@ -33,7 +33,7 @@ T = TypeVar("T")
 IN_MEMORY = 4 * 1024 * 1024
 """Bytes of a plan that are held in memory; the rest waits in a file without a name."""
 PIECE = 64 * 1024
-TRIES = 3
+TRIES = 2
 """How often the audit log is tried while a run is writing; each try waits for seconds."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,12 +33,12 @@ SENTENCES = {
 }
 
 
-def application(board: Board, settings: Admin) -> ASGIApp:
-    """Return the whole application."""
+def application(board: Board, settings: Callable[[], Admin]) -> ASGIApp:
+    """Return the whole application. It asks for its settings anew for every request."""
     turns = Turns()
     routes = [
         *_health(board),
-        *api.routes(board, Gatekeeper(settings, board.config), turns),
+        *api.routes(board, Gatekeeper(settings, lambda: board.config), turns),
         *pages.routes(board, turns),
     ]
     inner = Starlette(

@@ -98,20 +98,23 @@ def _neighbourhood(address: str) -> str:
 class Gatekeeper:
     """Decides who may change something."""
 
-    def __init__(self, settings: Admin, config: Config, attempts: Attempts | None = None) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], Admin],
+        config: Callable[[], Config],
+        attempts: Attempts | None = None,
+    ) -> None:
         self._settings = settings
+        self._config = config
         self._attempts = attempts or Attempts()
-        token = settings.token.get_secret_value() if settings.token else None
-        self._digest = None if token is None else _digest(token.strip().encode())
-        self._directory: Directory | None = None
-        if settings.entra is not None:
-            self._directory = directory_of(settings.entra, config)
+        self._directory: tuple[Config, Directory] | None = None
 
     def admit(self, headers: Headers, address: str) -> str:
         """Return who asks, as the audit log shall name them. Raises Refusal."""
-        if cross_site(headers, self._settings):
+        settings = self._settings()
+        if cross_site(headers, settings):
             raise Refusal(403, "a page of another site may not change anything here")
-        if self._digest is None and self._directory is None:
+        if settings.token is None and settings.entra is None:
             raise Refusal(403, OFF)
         wait = self._attempts.wait(address)
         if wait > 0:
@@ -123,11 +126,11 @@ class Gatekeeper:
         scheme, _, shown = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not shown.strip():
             raise _unknown("this needs a token: send it as Authorization: Bearer TOKEN")
-        return self._judge(shown.strip(), address)
+        return self._judge(settings, shown.strip(), address)
 
-    def _judge(self, shown: str, address: str) -> str:
+    def _judge(self, settings: Admin, shown: str, address: str) -> str:
         try:
-            who = self._who(shown)
+            who = self._who(settings, shown)
         except Refusal as refusal:
             if refusal.status == 401:
                 failures = self._attempts.failed(address)
@@ -136,14 +139,25 @@ class Gatekeeper:
         self._attempts.passed(address)
         return who
 
-    def _who(self, shown: str) -> str:
-        if self._digest is not None:
+    def _who(self, settings: Admin, shown: str) -> str:
+        if settings.token is not None:
+            right = settings.token.get_secret_value().strip().encode()
             # Digests are of one length, so that the time tells nothing about the token's.
-            if hmac.compare_digest(self._digest, _digest(shown.encode("latin-1", "replace"))):
+            if hmac.compare_digest(_digest(right), _digest(shown.encode("latin-1", "replace"))):
                 return "holder of admin.token"
             raise _unknown("the token is not right")
-        assert self._directory is not None  # noqa: S101  # one of the two is there
-        return self._directory.who(shown)
+        return self._signed_in(settings).who(shown)
+
+    def _signed_in(self, settings: Admin) -> Directory:
+        """Return the directory, with the keys that it gave before unless settings changed."""
+        config = self._config()
+        known = self._directory
+        if known is not None and known[0] is config:
+            return known[1]
+        assert settings.entra is not None  # noqa: S101  # one of the two is there
+        found = directory_of(settings.entra, config)
+        self._directory = config, found
+        return found
 
 
 def _digest(token: bytes) -> bytes:

@@ -7,6 +7,7 @@ name that its owner lets point here. So only names that are ours are answered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from syncd.service.admin.refusal import Refusal
 __all__ = ["LARGEST_BODY", "cross_site", "guarded", "ours"]
 
 LARGEST_BODY = 16 * 1024
+LARGEST_HEAD = 16 * 1024
 LONGEST_ADDRESS = 4 * 1024
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ALWAYS = {
@@ -37,9 +39,8 @@ ALWAYS = {
 """On every answer. No script may run; nothing may be framed, cached or read by another site."""
 
 
-def guarded(inner: ASGIApp, settings: Admin) -> ASGIApp:
+def guarded(inner: ASGIApp, settings: Callable[[], Admin]) -> ASGIApp:
     """Let through to *inner* only what is meant for us and is not too large."""
-    names, anywhere = ours(settings), _anywhere(settings)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
@@ -50,8 +51,7 @@ def guarded(inner: ASGIApp, settings: Admin) -> ASGIApp:
             await send(message)
 
         try:
-            here = scope["server"][0] if anywhere and scope.get("server") else None
-            _look(scope, names if here is None else names | {here})
+            _look(scope, _names(scope, settings()))
         except Refusal as refusal:
             await refused(scope["path"], refusal)(scope, receive, sending)
         else:
@@ -68,6 +68,12 @@ def ours(settings: Admin) -> frozenset[str]:
     return LOOPBACK | {name.strip("[]").lower() for name in names}
 
 
+def _names(scope: Scope, settings: Admin) -> frozenset[str]:
+    """Return our names, with the address at which a request came in if all are listened on."""
+    here = scope["server"][0] if scope.get("server") and _anywhere(settings) else "localhost"
+    return ours(settings) | {here}
+
+
 def _anywhere(settings: Admin) -> bool:
     """Whether all addresses of this machine are listened on; each of them is then ours."""
     try:
@@ -80,6 +86,8 @@ def _look(scope: Scope, names: frozenset[str]) -> None:
     headers = Headers(scope=scope)
     if _host(headers.get("host", "")) not in names:
         raise Refusal(421, "this server does not answer to that name; admin.hosts adds names")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
+        raise Refusal(431, "the head of the request is too large")
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 9 or int(length) > LARGEST_BODY:
         raise Refusal(413, f"the request is too large; {LARGEST_BODY:,} bytes are enough")
@@ -99,12 +107,9 @@ def cross_site(headers: Headers, settings: Admin) -> bool:
     """Tell whether a browser says that a page of another site sends this request."""
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return True
-    origin = headers.get("origin")
-    if origin is None:
-        return False
-    parsed = urlsplit(origin)
     mine = {f"http://{headers.get('host', '')}".lower()}
     if settings.public_url:
         public = urlsplit(settings.public_url)
         mine.add(f"{public.scheme}://{public.netloc}".lower())
-    return f"{parsed.scheme}://{parsed.netloc}".lower() not in mine
+    origin = headers.get("origin")
+    return origin is not None and origin.lower() not in mine

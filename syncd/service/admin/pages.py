@@ -28,7 +28,9 @@ FACTS = ("object_id", "employee_id", "user_name", "mail", "enabled", "starts_on"
 def routes(board: Board, turns: Turns) -> list[Route]:
     """Return the addresses of the console."""
     style = stylesheet()
-    names = list(board.config.environments)
+
+    def names() -> list[str]:
+        return list(board.config.environments)
 
     async def css(_: Request) -> Response:
         return Response(style, media_type="text/css", headers={"Cache-Control": "no-cache"})
@@ -39,7 +41,7 @@ def routes(board: Board, turns: Turns) -> list[Route]:
     async def runs(request: Request) -> Response:
         which, most = environment(request), limit(request)
         found = await turns.read(lambda: documents.runs(board, which, most))
-        return page("runs", runs=found["runs"], limit=most, environments=names, environment=which)
+        return page("runs", runs=found["runs"], limit=most, environments=names(), environment=which)
 
     async def run(request: Request) -> Response:
         number: int = request.path_params["run"]
@@ -56,7 +58,7 @@ def routes(board: Board, turns: Turns) -> list[Route]:
         if asked is not None:
             found = (await turns.read(lambda: documents.people(board, asked, which)))["people"]
         return page(
-            "people", asked=asked, environments=names, environment=which,
+            "people", asked=asked, environments=names(), environment=which,
             found=[each | {"link": _link(each)} for each in found],
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ import asyncio
 import resource
 import socket
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import uvicorn
@@ -36,58 +37,57 @@ ENDING: Final = 10.0
 """Seconds in which the server must be down."""
 
 
-class Patient(H11Protocol):
-    """uvicorn's protocol, which by itself waits without end for a slow client."""
+def _patient(patience: float) -> type[H11Protocol]:
+    """Return uvicorn's protocol with an end to its patience; by itself it waits for ever."""
 
-    _tick: asyncio.TimerHandle | None = None
-    _done = 0
-    _stood = (0, 0, 0)
-    _since = 0.0
-    _resumed = 0
+    class Patient(H11Protocol):
+        _tick: asyncio.TimerHandle | None = None
+        _done = 0
+        _taken = 0
+        _since = 0.0
+        _stood = (0, 0, 0)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin to watch."""
-        super().connection_made(transport)
-        self._since = self.loop.time()
-        self._tick = self.loop.call_later(PATIENCE, self._look)
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            super().connection_made(transport)
+            self._since = self.loop.time()
+            self._tick = self.loop.call_later(patience, self._look)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop watching."""
-        if self._tick is not None:
-            self._tick.cancel()
-        super().connection_lost(exc)
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._tick is not None:
+                self._tick.cancel()
+            super().connection_lost(exc)
 
-    def on_response_complete(self) -> None:
-        """Give the next request on this connection time of its own."""
-        self._done += 1
-        self._since = self.loop.time()
-        super().on_response_complete()
+        def on_response_complete(self) -> None:
+            self._done += 1
+            self._since = self.loop.time()
+            super().on_response_complete()
 
-    def resume_writing(self) -> None:
-        """Note that the client has taken something."""
-        self._resumed += 1
-        super().resume_writing()
+        def resume_writing(self) -> None:
+            self._taken += 1
+            super().resume_writing()
 
-    def _look(self) -> None:
-        """Cut a connection on which nothing has got on since the last look."""
-        stands = (self._done, self._resumed, self.transport.get_write_buffer_size())
-        if stands == self._stood or self.loop.time() - self._since > LONGEST:
-            self.transport.abort()
-            return
-        self._stood = stands
-        self._tick = self.loop.call_later(PATIENCE, self._look)
+        def _look(self) -> None:
+            """Cut a connection on which nothing was answered, nor taken, since the last look."""
+            stands = (self._done, self._taken, self.transport.get_write_buffer_size())
+            if stands == self._stood or self.loop.time() - self._since > LONGEST:
+                self.transport.abort()
+                return
+            self._stood = stands
+            self._tick = self.loop.call_later(patience, self._look)
+
+    return Patient
 
 
 class Server:
     """The web server. It may be started once."""
 
-    def __init__(self, board: Board, settings: Admin) -> None:
+    def __init__(self, board: Board, settings: Admin, patience: float = PATIENCE) -> None:
         self._settings = settings
         self._socket: socket.socket | None = None
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application(board, settings),
-                http=Patient,
+                application(board, _current(board, settings)),
+                http=_patient(patience),
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
@@ -131,8 +131,24 @@ class Server:
 
 
 def serve(board: Board, settings: Admin) -> Server:
-    """Return the web server of a daemon; start it when the daemon is ready to be asked."""
+    """
+    Return the web server of a daemon; start it when the daemon is ready to be asked.
+
+    *settings* count until the board has a configuration with other ones; only what is
+    listened on stays.
+    """
     return Server(board, settings)
+
+
+def _current(board: Board, settings: Admin) -> Callable[[], Admin]:
+    """Return what gives the settings in force."""
+    first = board.config.settings.admin
+
+    def current() -> Admin:
+        now = board.config.settings.admin
+        return settings if now == first else now
+
+    return current
 
 
 def _listen(listen: str) -> socket.socket:

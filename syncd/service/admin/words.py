@@ -54,6 +54,9 @@ BECAME: Mapping[str, str] = {
     "moved": "no longer fits, skipped",
     "failed": "failed",
     "held": "held by a gate",
+    "blackout": "waits for the end of a blackout",
+    "escrow": "failed before, waits for its next try",
+    "quarantine": "waits while too much fails",
 }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from syncd.app import App, build
 from syncd.config import Config
@@ -33,6 +34,7 @@ class FakeBoard:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     refusal: str | None = None
     scrapes: int = 0
+    broken: bool = False
     hold: threading.Event | None = None
 
     @property
@@ -59,6 +61,8 @@ class FakeBoard:
         ]
 
     def environments(self) -> Sequence[EnvironmentState]:
+        if self.broken:
+            raise ZeroDivisionError
         return [
             EnvironmentState(
                 name, kept_here=True, next={"delta": "2026-03-02T08:05:00Z"}, quarantined=None
@@ -84,15 +88,16 @@ def boards(folder: Path, *further: str) -> Iterator[FakeBoard]:
             yield FakeBoard(app, database)
 
 
-def settings(**more: object) -> Admin:
+def settings(token: str | None = None, **more: object) -> Admin:
     """Return settings of a server on a port of the system's choice."""
-    return Admin.model_validate({"listen": "127.0.0.1:0", **more})
+    found = Admin.model_validate({"listen": "127.0.0.1:0", **more})
+    return found.model_copy(update={"token": SecretStr(token)}) if token else found
 
 
 @contextmanager
-def served(board: FakeBoard, admin: Admin) -> Iterator[Server]:
+def served(board: FakeBoard, admin: Admin, patience: float | None = None) -> Iterator[Server]:
     """Serve a board."""
-    server = serve(board, admin)
+    server = serve(board, admin) if patience is None else Server(board, admin, patience)
     server.start()
     try:
         yield server

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from syncd.service.admin import Server
-from syncd.state import lookup
-from tests.cli.office import ADA, BO, CY, syncd
+from syncd.state import lookup, overview
+from tests.cli.office import ADA, BO, CY, DAY, environ
 from tests.service.admin.house import FakeBoard
 
 READS = (
@@ -24,11 +26,42 @@ READS = (
 )
 
 
-def _printed(board: FakeBoard, *words: str) -> Any:
-    """Return what a command prints."""
-    day = board.clock().isoformat()
-    folder = board.config.folder
-    return syncd("-c", "syncd.toml", *words, "--json", folder=folder, SYNCD_NOW=day).json
+Printed = Callable[..., Any]
+
+COMMANDS = """
+import contextlib, json, sys
+from syncd.cli import main
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = ["-c", "syncd.toml", *words, "--json"]
+    with contextlib.suppress(SystemExit):
+        main()
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(board: FakeBoard) -> Printed:
+    """Give what commands print, each a document on a line, all typed in one process."""
+    with board.database.read() as tx:
+        plan = overview.runs(tx, [1], 1)[0]["plan"]
+    asked = (
+        ("status",),
+        ("runs",),
+        ("runs", "1"),
+        ("plan", "--show", plan),
+        ("explain", "bo@contoso.com"),
+        ("conflicts", "list"),
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(asked)],
+        check=True,
+        cwd=board.config.folder,
+        env={**environ(), "SYNCD_NOW": DAY},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    lines = dict(zip(asked, map(json.loads, done.stdout.splitlines()), strict=True))
+    return lambda *words: lines[words]
 
 
 def _plan(web: httpx.Client) -> str:
@@ -74,47 +107,47 @@ def test_metrics_are_what_the_daemon_counts(web: httpx.Client) -> None:
 
 
 def test_the_api_says_of_an_environment_what_status_prints(
-    web: httpx.Client, board: FakeBoard
+    web: httpx.Client, printed: Printed
 ) -> None:
     """Beside it stands how the daemon is placed to it."""
     (found,) = web.get("/api/v1/environments").json()["environments"]
 
-    assert found["status"] == _printed(board, "status")
+    assert found["status"] == printed("status")
     assert found["next"] == {"delta": "2026-03-02T08:05:00Z"}
     assert found["kept_here"] is True
 
 
-def test_the_api_gives_the_runs_that_the_command_lists(web: httpx.Client, board: FakeBoard) -> None:
+def test_the_api_gives_the_runs_that_the_command_lists(web: httpx.Client, printed: Printed) -> None:
     """A single one has more: certificates and what was done."""
     listed = web.get("/api/v1/runs?environment=contoso&limit=5").json()["runs"]
     one = web.get("/api/v1/runs/1").json()
 
-    assert listed == [_printed(board, "runs")]
-    assert one == _printed(board, "runs", "1")
+    assert listed == [printed("runs")]
+    assert one == printed("runs", "1")
 
 
-def test_the_api_gives_a_plan_as_the_command_prints_it(web: httpx.Client, board: FakeBoard) -> None:
+def test_the_api_gives_a_plan_as_the_command_prints_it(web: httpx.Client, printed: Printed) -> None:
     """The beginning of the id is enough."""
     plan = _plan(web)
 
-    assert web.get(f"/api/v1/plans/{plan}").json() == _printed(board, "plan", "--show", plan)
+    assert web.get(f"/api/v1/plans/{plan}").json() == printed("plan", "--show", plan)
     assert web.get(f"/api/v1/plans/{plan[:8]}").json()["changes"]
 
 
-def test_the_api_explains_as_the_command_does(web: httpx.Client, board: FakeBoard) -> None:
+def test_the_api_explains_as_the_command_does(web: httpx.Client, printed: Printed) -> None:
     """It judges anew by what the last run read, and remembers nothing."""
     (found,) = web.get("/api/v1/explain?user=BO@contoso.com").json()["explanations"]
 
-    assert found == _printed(board, "explain", "bo@contoso.com")
+    assert found == printed("explain", "bo@contoso.com")
 
 
 def test_the_api_gives_the_conflicts_that_the_command_lists(
-    web: httpx.Client, board: FakeBoard
+    web: httpx.Client, printed: Printed
 ) -> None:
     """By environment."""
     found = web.get("/api/v1/conflicts").json()["environments"]
 
-    assert found == [_printed(board, "conflicts", "list")]
+    assert found == [printed("conflicts", "list")]
 
 
 @pytest.mark.parametrize(
