@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncd.cli.render import SAYS, columns, counted, heading, more, moved, styled, summed, when
+from syncd.core.certificate import acceptable
 from syncd.core.plan import Result
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from syncd.core.certificate import Certificate
+    from syncd.core.gates import Gate
     from syncd.engine.parts import RunReport
     from syncd.state.views import Group, PlanShown
 
@@ -276,26 +279,36 @@ def next_step(report: RunReport, plan: PlanShown | None, *, saved: bool) -> str:
         return f"go on where this stopped: syncd reconcile {where}"
     if report.problem:
         return f"mend what stopped the run, then: syncd reconcile {where}"
-    doubted = [each.source for each in report.certificates if not each.certified]
-    if doubted:
-        return (
-            f"mend {', '.join(doubted)}; if it is right as it is: syncd sources accept {doubted[0]}"
-        )
-    tripped = [gate for gate in report.gates if gate.tripped]
-    removals = [gate for gate in tripped if gate.gate == "removals"]
+    if not report.certified:
+        return _believe(report.certificates)
+    removals = [gate for gate in report.gates if gate.tripped and gate.gate == "removals"]
     if removals:
-        gate = removals[0]
-        scope = f'"{gate.scope}"' if " " in gate.scope else gate.scope
-        return (
-            f"if this is right: syncd passes grant --scope {scope} --max {gate.count} "
-            f"--expires 2h --reason TEXT {where}"
-        )
+        return f"if this is right: {' && '.join(_pass(gate, where) for gate in removals)}"
     if report.outcomes is not None and report.outcomes.get(Result.FAILED):
         return f"what failed, and when it is tried again: syncd dead-letters list --all {where}"
     made = report.run is None and report.outcomes is None
     if made and plan is not None and (report.planned or plan.adopted.total):
         return f"syncd apply {report.plan}" if saved else f"syncd reconcile {where}"
     return _look_closer(plan)
+
+
+def _believe(certificates: Sequence[Certificate]) -> str:
+    """Say which sources to mend, and of those that may be right as they are how to accept them."""
+    doubted = [each for each in certificates if not each.certified]
+    said = f"mend {', '.join(each.source for each in doubted)}"
+    right = [
+        f"syncd sources accept {each.source} --reason TEXT"
+        for each in doubted
+        if len(each.findings) == 1 and acceptable(each.findings[0])
+    ]
+    return f"{said}; if it is right as it is: {' && '.join(right)}" if right else said
+
+
+def _pass(gate: Gate, where: str) -> str:
+    scope = f'"{gate.scope}"' if " " in gate.scope else gate.scope
+    return (
+        f"syncd passes grant --scope {scope} --max {gate.count} --expires 2h --reason TEXT {where}"
+    )
 
 
 def _look_closer(plan: PlanShown | None) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
+
 from syncd.cli import render_look, render_run
 from syncd.cli.render import SAYS, columns, console, moved
+from syncd.core.certificate import Certificate
 from syncd.core.gates import Gate
 from syncd.core.model import Situation
 from syncd.core.plan import Result
@@ -104,6 +107,48 @@ def test_the_last_line_says_what_to_type_next() -> None:
 
     assert '--scope "profile:Field Crew" --max 12' in " ".join(text(held, plan()).split())
     assert text(staged, plan()).splitlines()[-1] == "Next: syncd apply p1"
+
+
+def test_each_gate_that_tripped_gets_its_pass() -> None:
+    """One pass is no use while another scope still holds everything."""
+    gates = [
+        Gate("removals", "run", 12, 5, tripped=True),
+        Gate("removals", "profile:Depot", 9, 5, tripped=True),
+        Gate("removals", "profile:Office", 3, 5, tripped=False),
+    ]
+    held = RunReport("contoso", "reconcile", run=7, planned=12, gates=tuple(gates), outcomes={})
+
+    said = " ".join(text(held, plan()).split())
+
+    for scope, most in (("run", 12), ("profile:Depot", 9)):
+        assert f"syncd passes grant --scope {scope} --max {most} --expires 2h" in said
+    assert said.count("syncd passes grant") == 2
+
+
+SHRUNK = "the read gave 1 row where the last certified one gave 5: 80.0 percent fewer"
+
+
+@pytest.mark.parametrize(
+    ("findings", "offered"),
+    [
+        ((SHRUNK,), True),
+        ((SHRUNK, "the read gave 1 row, fewer than min_rows = 2"), False),
+        (("hr.csv:3: the row has 2 cells where the header has 4",), False),
+        (("canary E9 is absent from all sources",), False),
+    ],
+    ids=["by its size", "two findings", "not complete", "a canary"],
+)
+def test_only_what_may_be_accepted_is_offered(findings: tuple[str, ...], *, offered: bool) -> None:
+    """A command that would be refused is no next step."""
+    doubted = Certificate("hr", certified=False, rows=1, findings=findings)
+    believed = Certificate("payroll", certified=True, rows=5)
+    report = RunReport("contoso", "reconcile", run=7, certificates=(believed, doubted), outcomes={})
+
+    said = " ".join(text(report, plan()).split())
+
+    assert "Next: mend hr" in said
+    assert ("syncd sources accept hr --reason TEXT" in said) is offered
+    assert "payroll" not in said
 
 
 def test_what_all_share_is_said_once() -> None:
