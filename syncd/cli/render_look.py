@@ -47,6 +47,7 @@ def show_status(out: Console, document: Document) -> None:
                 ["running", _running(document["running"])],
                 ["last success", _success(document)],
                 ["last run", _attempt(last) if last else "none"],
+                ["quarantine", _quarantine(document["quarantine"])],
                 ["people", summed(document["situations"]) or "nobody yet"],
             ]
         )
@@ -97,6 +98,15 @@ def _ended(code: int | None) -> str:
     return word if code is None else f"{word} (exit code {code})"
 
 
+def _quarantine(found: Document | None) -> str:
+    if found is None:
+        return "no"
+    return (
+        f"YES, since {when(found['since'])} UTC: {found['failed']:,} of {found['sent']:,} changes "
+        f"failed, mostly by {found['cause']}; a few are tried from {when(found['due'])} UTC on"
+    )
+
+
 def _unwell(last: Document | None) -> Iterable[Sequence[str]]:
     """Name a last run that broke off: what it left is not the whole picture."""
     if last and last["finished"] and last["exit_code"] not in (0, 2, 3, 4):
@@ -115,6 +125,8 @@ def _needs(needs: Document) -> Iterable[Sequence[str]]:
     for gate in needs["gates"]:
         said = f"{gate['count']:,} where {gate['allowed']:,} may pass; syncd passes grant"
         yield f"{gate['gate']} gate, {gate['scope']}", said
+    if needs["failed"].get("dead"):
+        yield counted(needs["failed"]["dead"], "dead letter"), "syncd dead-letters list"
     for reason, number in needs["pending"].items():
         yield f"{number:,} pending", f"{reason}; syncd explain USER"
     for code, number in needs["conflicts"].items():

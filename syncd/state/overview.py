@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection
 
-from syncd.state import archive
+from syncd.state import archive, escrow, quarantine
 from syncd.state.database import one, rows, stream
 from syncd.state.views import BECAME, Document
 
@@ -95,6 +96,7 @@ def status(tx: Connection, env: int) -> Document:
     `unfinished` are runs without an end: one of them may still be going on.
     """
     last = _latest(tx, env, "r.finished IS NOT NULL")
+    quarantined = quarantine.state(tx, env)
     return {
         "unfinished": [
             {"run": row.id, "command": row.command, "started": row.started}
@@ -108,6 +110,7 @@ def status(tx: Connection, env: int) -> Document:
         "last_full_success": _when(_latest(tx, env, f"r.exit_code = 0 AND r.command IN {FULL}")),
         "situations": last["situations"] if last else {},
         "unapplied": _unapplied(last),
+        "quarantine": None if quarantined is None else asdict(quarantined),
         "needs": _needs(tx, env, last),
     }
 
@@ -137,6 +140,7 @@ def _needs(tx: Connection, env: int, last: Document | None) -> Document:
         "conflicts": _count(tx, plan, "conflicts", "code"),
         "gates": [gate for gate in (last["gates"] if last else []) if gate["tripped"]],
         "certificates": [each for each in certificates if not each["certified"]],
+        "failed": escrow.tallies(tx, env),
         "unsettled": int(
             one(tx, "SELECT count(*) FROM journal WHERE env = :env AND settled IS NULL", env=env)
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, Table, Text, text
 
 from syncd.state.schema import ID, key, table
 from syncd.state.schema_memory import metadata
@@ -49,7 +49,7 @@ escrow = table(
     Column("after", ID),
     Column("situation", Text, nullable=False),
     Column("cause", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=text("''")),
     Column("tries", Integer, nullable=False),
     Column("first", Text, nullable=False),
     Column("last", Text, nullable=False),

@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("after", ID, nullable=True),
         sa.Column("situation", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("first", sa.Text(), nullable=False),
         sa.Column("last", sa.Text(), nullable=False),
