@@ -185,17 +185,20 @@ def _conflicts(
 def _disagreements(tx: Connection, env: int, plan: str | None) -> dict[str, int]:
     """Active rows whose flag is not as the open conflicts of their user want it."""
     direct = ", ".join(f"'{code}'" for code in Code if code.direct)
-    return _counts(
+    found = _counts(
         tx,
-        f"SELECT CASE WHEN m.flagged = 1 THEN '{FLAG_STALE}' ELSE '{FLAG_MISSING}' END AS name, "
-        "count(*) AS number FROM memberships m LEFT JOIN ("
-        f"SELECT user_id, max(CASE WHEN code IN ({direct}) THEN 1 ELSE 0 END) AS direct "
-        f"FROM ({_open(tx)}) c WHERE code <> '{Code.SERVER_FLAG_ONLY}' GROUP BY 1"
-        ") o ON o.user_id = m.user_id WHERE m.env = :env AND m.active = 1 AND "
-        "CASE WHEN m.flagged = 1 THEN o.user_id IS NULL ELSE o.direct = 1 END GROUP BY 1",
+        f"SELECT '{FLAG_STALE}' AS name, count(*) AS number FROM memberships m "
+        "WHERE m.env = :env AND m.active = 1 AND m.flagged = 1 AND m.user_id NOT IN "
+        f"(SELECT o.user_id FROM ({_open(tx)}) o WHERE o.code <> '{Code.SERVER_FLAG_ONLY}') "
+        f"UNION ALL SELECT '{FLAG_MISSING}', count(*) FROM "
+        f"(SELECT DISTINCT o.user_id FROM ({_open(tx)}) o WHERE o.code IN ({direct})) c "
+        # The conflicts are few: SQLite keeps the order of a CROSS JOIN.
+        "CROSS JOIN memberships m WHERE m.env = :env AND m.user_id = c.user_id "
+        "AND m.active = 1 AND m.flagged = 0",
         env=env,
         plan=plan,
     )
+    return {name: number for name, number in found.items() if number}
 
 
 # --- as it is now -----------------------------------------------------------------------------

@@ -220,6 +220,21 @@ def test_what_failed_is_behind_until_somebody_lets_it_go(world: World) -> None:
     assert shown.behind_since == seconds(world) - 32 * 3600
 
 
+def test_what_waits_is_behind_although_its_run_went_well(world: World) -> None:
+    """A change that a blackout holds is; one in escrow counts from its own first try."""
+    world.says(TEAM)
+    world.reconcile()
+    then = seconds(world)
+    world.clock.wait(hours=1)
+    found = {}
+    for why in ("blackout", "escrow"):
+        with world.database.begin() as tx:
+            run(tx, "UPDATE changes SET held = :why WHERE number = 1", why=why)
+        found[why] = look(world).behind_since
+
+    assert found == {"blackout": then, "escrow": None}
+
+
 def test_whoever_is_wanted_and_has_no_row_waits(world: World) -> None:
     """With an account that refuses its row, and without one; not before the first day."""
     world.says([person("e1"), person("e8"), person("e9", status="Left"), person("e2", "none")])
