@@ -20,7 +20,7 @@ from typing import Protocol
 
 from structlog import get_logger
 
-from syncd.config.service import Notification, Smtp
+from syncd.config.service import Notification
 from syncd.core.conditions import Phase, Told
 from syncd.core.errors import ConfigError, StateError
 from syncd.core.model import iso
@@ -150,22 +150,28 @@ class Notifier:
         """
         Find out how an environment stands, and have told what is new; it is kept here from now on.
 
-        Sends nothing itself and never raises for the state database or a receiver.
+        Sends nothing itself, and never raises.
         """
         with self._guard:
             self._names = {**self._names, env: name}
-        now = self._clock()
         try:
-            with self._database.read() as tx:
-                found = conditions.facts(tx, env)
-            with self._database.durable() as tx:
-                conditions.look(tx, env, found, now)
-                for receiver in self.receivers:
-                    conditions.note_post(tx, receiver.key, conditions.post(tx, receiver.key, now))
+            self._note_conditions(env, self._clock())
         except StateError as error:
             self._log.warning("conditions not looked at", environment=name, problem=str(error))
+        except Exception as error:  # noqa: BLE001  # a run has its result, whatever is wrong here
+            kind = type(error).__name__
+            self._log.error("conditions not looked at", environment=name, problem=kind)
         for receiver in self.receivers:
             receiver.called.set()
+
+    def _note_conditions(self, env: int, now: datetime) -> None:
+        with self._database.read() as tx:
+            found = conditions.facts(tx, env)
+        with self._database.durable() as tx:
+            conditions.look(tx, env, found, now)
+            for receiver in self.receivers:
+                # Whoever is met for the first time is known from now on.
+                conditions.note_post(tx, receiver.key, conditions.post(tx, receiver.key, now))
 
     def leave(self, env: int) -> None:
         """Tell nobody of an environment any more: another replica keeps it."""
@@ -310,7 +316,7 @@ def _check(settings: Sequence[Notification]) -> None:
     problems = [
         f"notifications.{place}.url: {why}"
         for place, setting in enumerate(settings)
-        if not isinstance(setting, Smtp)
+        if setting.type != "smtp"
         and (why := unusable(setting.url.get_secret_value().strip())) is not None
     ]
     if problems:
@@ -326,7 +332,7 @@ def _receiver(
     proxy: str | None,
 ) -> Receiver:
     way: Way
-    if isinstance(setting, Smtp):
+    if setting.type == "smtp":
         password = None if setting.password is None else setting.password.get_secret_value()
         way = Mail(
             host=setting.host,

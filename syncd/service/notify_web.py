@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,8 @@ class Web:
     def _open(self) -> httpx.Client:
         """Make the client when it is first needed."""
         if self._client is None:
+            # At a lower level the library would log the address of every request.
+            logging.getLogger("httpx").setLevel(logging.WARNING)
             self._client = open_client(
                 self.url,
                 headers=HEADERS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.conditions import Condition, Event, Told
+from syncd.core.conditions import Condition, Event, Facts, Told
+from syncd.core.gates import Gate
 from syncd.core.model import iso
 from syncd.core.settings import CertificateLimits, Limits, Ownership, Policy, Resolve
 from syncd.core.telling import Post
@@ -75,27 +76,18 @@ def test_an_environment_without_runs_has_no_conditions(world: World) -> None:
 
 
 def test_a_gate_begins_and_ends_a_condition(world: World) -> None:
-    """It holds while the gate holds the leaver, and is over when nothing is held."""
+    """It holds while the gate holds the leaver; whoever looks twice finds what is there."""
     run(world, person("e1"), person("e2"))
     run(world, person("e1", last="2026-02-01"), person("e2"))
+    begun = known(world.database)
     assert standing(world.database) == {Event.GATE: [("run", 1), ("profile:Field", 1)]}
+    assert look(world) is False
+    assert known(world.database) == begun
 
     run(world, person("e1"), person("e2"))
 
-    assert standing(world.database) == {}
     (gate,) = known(world.database)
-    assert gate.ended == iso(world.clock())
-    assert gate.since == iso(world.clock() - timedelta(hours=1))
-
-
-def test_a_second_look_at_the_same_run_changes_nothing(world: World) -> None:
-    """Whoever starts anew finds what is there."""
-    run(world, person("e1"))
-    run(world, person("e1", last="2026-02-01"))
-    before = known(world.database)
-
-    assert look(world) is False
-    assert known(world.database) == before
+    assert (gate.since, gate.ended) == (begun[0].since, iso(world.clock()))
 
 
 def test_a_source_that_is_not_believed_is_a_condition_until_it_is(world: World) -> None:
@@ -183,8 +175,9 @@ def test_what_failed_too_often_is_a_condition(world: World) -> None:
 
 def test_what_receivers_were_told_stands_beside_the_condition(world: World) -> None:
     """Each its own, and a later look leaves it there."""
-    run(world, person("e1"))
-    run(world, person("e1", last="2026-02-01"))
+    gates = (Gate("removals", "run", 9, 5, tripped=True),)
+    with world.database.begin() as tx:
+        conditions.look(tx, ENV, Facts(gates, None, None, None, ()), world.clock())
     (gate,) = known(world.database)
     told = Told(iso(world.clock()), 1, gate.matter)
 
@@ -213,12 +206,9 @@ def test_a_receiver_is_known_from_the_first_time_on(world: World) -> None:
 
 def test_conditions_that_ended_long_ago_are_forgotten(world: World) -> None:
     """After a week nobody needs to be told of their end."""
-    run(world, person("e1"), person("e2"))
-    run(world, person("e1", last="2026-02-01"), person("e2"))
-    run(world, person("e1"), person("e2"))
-    assert len(known(world.database)) == 1
-    world.clock.wait(days=8)
-
-    look(world)
-
-    assert known(world.database) == []
+    quiet, tripped = ((Gate("removals", "run", 9, 5, tripped=each),) for each in (False, True))
+    for gates, days in ((tripped, 0), (quiet, 0), (quiet, 6), (quiet, 2)):
+        world.clock.wait(days=days)
+        with world.database.begin() as tx:
+            conditions.look(tx, ENV, Facts(gates, None, None, None, ()), world.clock())
+        assert len(known(world.database)) == (0 if days == 2 else 1)
