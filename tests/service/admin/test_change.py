@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from syncd.config.models import ClientSecret
 from syncd.service.admin import Server
 from syncd.service.admin.auth import Attempts
 from syncd.service.admin.refusal import Refusal
 from syncd.state import overview
 from syncd.state.views import Document
+from tests.service.admin.directory import AUDIENCE, KEYS, ROLE, TENANT, Entra, directory_served
 from tests.service.admin.house import TOKEN, FakeBoard, client, served, settings
 
 RUN = "/api/v1/environments/contoso/run"
@@ -177,6 +180,32 @@ def test_a_token_that_is_changed_while_the_daemon_works_counts_at_once(board: Fa
         board.app = before
 
     assert [answer.status_code for answer in answers] == [401, 202]
+
+
+def test_whoever_signs_in_may_ask_for_a_run(board: FakeBoard) -> None:
+    """An environment of the same directory says where that is; the audit log names who it was."""
+    before, configured = board.app, board.config.settings
+    with directory_served(Entra(keys={"one": KEYS["one"]})) as entra:
+        auth = ClientSecret.model_construct(
+            method="client-secret",
+            tenant_id=TENANT,
+            client_id="x",
+            client_secret=SecretStr("x"),
+            authority=entra.url,
+        )
+        contoso = configured.environments["contoso"].model_copy(update={"auth": auth})
+        changed = configured.model_copy(update={"environments": {"contoso": contoso}})
+        board.app = replace(before, config=replace(before.config, settings=changed))
+        admin = settings(entra={"tenant_id": TENANT, "audience": AUDIENCE, "role": ROLE})
+        with served(board, admin) as server, client(server) as web:
+            answers = [
+                web.post(RUN, json={"task": "full"}, headers={"Authorization": f"Bearer {token}"})
+                for token in (entra.token(), entra.token(roles=[]), entra.token(aud="x"))
+            ]
+        board.app = before
+
+    assert [answer.status_code for answer in answers] == [202, 403, 401]
+    assert _audit(board)[0]["who"] == "ada@contoso.example"
 
 
 # --- other sites --------------------------------------------------------------------------------
