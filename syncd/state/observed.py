@@ -30,7 +30,11 @@ USER = (
     "disabled",
     "pointer",
 )
-ROW = ("env", "user_id", "id", "version", "profile", "active", "flagged", "created_on")
+READING = ("id", "version", "user_id", "profile", "active", "flagged", "created_on")
+FRESH = (
+    "id TEXT, version TEXT, user_id TEXT, profile TEXT, "
+    "active INTEGER, flagged INTEGER, created_on TEXT"
+)
 
 
 def environment(tx: Connection, name: str, url: str) -> int:
@@ -70,36 +74,37 @@ def users(tx: Connection, env: int, target: Target, match: str) -> None:
 
 
 def memberships(tx: Connection, env: int, target: Target) -> None:
-    """Read the rows. Those without a user or a profile are husks and are kept apart."""
+    """
+    Read the rows. Those without a user or a profile are husks and are kept apart.
+
+    Rows may come, go and change while they are read, so that two pages show the same one: of
+    an id the last reading counts, whichever user it names and whether or not it is a husk.
+    """
     sql = (
         "SELECT id || version AS mark FROM memberships WHERE env = :env "
         "UNION ALL SELECT id || version FROM husks WHERE env = :env"
     )
     known = _known(tx, sql, env)
-    husks: list[MembershipRow] = []
-    names = ("id", "version", "user_id", "profile", "active", "flagged", "created_on")
-    whole = "active INTEGER, flagged INTEGER, created_on TEXT"
-    scratch(tx, "fresh", f"id TEXT, version TEXT, user_id TEXT, profile TEXT, {whole}")
-    changed = False
+    stored = bool(known)
+    husks: dict[str, MembershipRow] = {}
+    given, seen = 0, set[str]()
+    place = "INTEGER PRIMARY KEY" if tx.dialect.name == "sqlite" else "bigserial"
+    scratch(tx, "fresh", f"place {place}, {FRESH}")
     for page in target.memberships(known):
-        changed = changed or bool(page)
-        full = [row for row in page if row[2] is not None and row[3] is not None]
-        if len(full) != len(page):
-            husks += [row for row in page if row[2] is None or row[3] is None]
-        bulk(tx, "fresh", names, ((*row[:4], int(row[4]), int(row[5]), row[6]) for row in full))
-    if not (changed or known):
+        given += len(page)
+        seen.update(row[0] for row in page)
+        bulk(tx, "fresh", READING, (_reading(row) for row in _full(page, husks)))
+    if not (given or known):
         return
     touch(tx, f"rows:{env}")
-    _forget_rows(tx, env, known, [row[0] for row in husks])
+    if given != len(seen):
+        _keep_last(tx, husks)
+    if stored:
+        seen.update(mark[:GUID_LENGTH] for mark in known)
+        _forget_rows(tx, env, seen)
     _write_rows(tx, env)
     know(tx, "memberships")
-    upsert(
-        tx,
-        "husks",
-        ("env", "id", "version", "user_id", "profile", "active", "flagged", "created_on"),
-        ("env", "id"),
-        [(env, *row[:4], int(row[4]), int(row[5]), row[6]) for row in husks],
-    )
+    bulk(tx, "husks", ("env", *READING), ((env, *_reading(row)) for row in husks.values()))
 
 
 def profiles(tx: Connection, env: int, found: Sequence[ProfileRow]) -> None:
@@ -193,12 +198,37 @@ def _forget(tx: Connection, env: int, left: set[str], table: str, *, changed: bo
     return changed or done != 0
 
 
-def _forget_rows(tx: Connection, env: int, left: set[str], husks: Sequence[str]) -> None:
-    """Delete rows that are gone, changed, or now stand in the other table."""
-    if not left:
+def _full(page: Sequence[MembershipRow], husks: dict[str, MembershipRow]) -> list[MembershipRow]:
+    """Return the rows that are whole; the others become *husks*, unless they are whole later on."""
+    full = []
+    for row in page:
+        if row[2] is None or row[3] is None:
+            husks[row[0]] = row
+        else:
+            husks.pop(row[0], None)
+            full.append(row)
+    return full
+
+
+def _reading(row: MembershipRow) -> tuple[object, ...]:
+    return (*row[:4], int(row[4]), int(row[5]), row[6])
+
+
+def _keep_last(tx: Connection, husks: Iterable[str]) -> None:
+    """Leave only the last reading of each id; one that ended as a husk is not whole at all."""
+    scratch(tx, "gone", "id TEXT PRIMARY KEY")
+    bulk(tx, "gone", ("id",), ((ident,) for ident in husks))
+    run(tx, "DELETE FROM fresh WHERE id IN (SELECT id FROM gone)")
+    later = "SELECT place, lead(place) OVER (PARTITION BY id ORDER BY place) AS later FROM fresh"
+    sql = f"SELECT place FROM ({later}) AS readings WHERE later IS NOT NULL"
+    run(tx, f"DELETE FROM fresh WHERE place IN ({sql})")
+
+
+def _forget_rows(tx: Connection, env: int, ids: set[str]) -> None:
+    """Delete rows that are gone or were read anew, whatever user and table they were kept under."""
+    if not ids:
         return
     scratch(tx, "gone", "id TEXT PRIMARY KEY")
-    ids = {mark[:GUID_LENGTH] for mark in left} | set(husks)
     bulk(tx, "gone", ("id",), ((ident,) for ident in ids))
     for table in ("memberships", "husks"):
         sql = f"DELETE FROM {table} WHERE env = :env AND id IN (SELECT id FROM gone)"
@@ -206,14 +236,11 @@ def _forget_rows(tx: Connection, env: int, left: set[str], husks: Sequence[str])
 
 
 def _write_rows(tx: Connection, env: int) -> None:
-    """Write the fresh rows in the order in which they are joined; the last reading counts."""
-    columns = ", ".join(ROW)
-    rest = ", ".join(f"{name} = excluded.{name}" for name in ROW[3:])
-    distinct = "DISTINCT ON (user_id, id)" if tx.dialect.name == "postgresql" else ""
+    """Write the fresh rows in the order in which they are joined."""
+    columns = ", ".join(READING)
     run(
         tx,
-        f"INSERT INTO memberships ({columns}) SELECT {distinct} :env, user_id, id, version, "
-        "profile, active, flagged, created_on FROM fresh WHERE true ORDER BY user_id, id "
-        f"ON CONFLICT (env, user_id, id) DO UPDATE SET {rest}",
+        f"INSERT INTO memberships (env, {columns}) SELECT :env, {columns} FROM fresh "
+        "ORDER BY user_id, id",
         env=env,
     )
