@@ -10,12 +10,14 @@ from syncd.core.errors import StateUnusable
 from syncd.state.advice import advise
 from syncd.state.database import Database, one
 
-__all__ = ["HEAD", "ensure", "upgrade", "version"]
+__all__ = ["HEAD", "ensure", "migrate", "upgrade", "version"]
 
 HEAD = "0002"
 """The newest schema that this program knows."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ALONE = int.from_bytes(b"syncd up")
+"""The advisory lock on PostgreSQL that is held while the schema is changed."""
 
 
 def version(database: Database) -> str | None:
@@ -41,11 +43,7 @@ def ensure(database: Database, *, allowed: bool) -> None:
     found = version(database)
     if found == HEAD:
         return
-    if found is not None and found > HEAD:
-        raise StateUnusable(
-            f"state database {database.place} has schema {found}, newer than {HEAD}, the newest "
-            "that this syncd knows; run the newer syncd, or give this one another state.url"
-        )
+    _refuse_newer(database.place, found)
     if not allowed:
         raise StateUnusable(
             f"state database {database.place} has schema {found or 'none'}, "
@@ -55,15 +53,40 @@ def ensure(database: Database, *, allowed: bool) -> None:
 
 
 def upgrade(database: Database) -> None:
-    """Run the migrations that are missing, in one transaction."""
+    """Run the migrations that are missing, in one transaction. Raises StateUnusable if newer."""
+    with database.begin() as tx:
+        migrate(tx, database.place)
+    database.close()
+
+
+def migrate(tx: Connection, place: str) -> None:
+    """
+    Run the migrations that are missing at *place*, alone until the transaction ends.
+
+    Who comes second waits, and then finds the work done: SQLite lets only one write at a time,
+    on PostgreSQL it takes a lock. The version read before that says nothing any more.
+    """
     from alembic import command  # noqa: PLC0415  # slow to import, and hardly ever needed
     from alembic.config import Config  # noqa: PLC0415  # likewise
 
+    sqlite = tx.dialect.name == "sqlite"
+    if not sqlite:
+        tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
+    found = _version(tx)
+    if found == HEAD:
+        return
+    _refuse_newer(place, found)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with database.begin() as tx:
-        config.attributes["connection"] = tx
-        command.upgrade(config, "head")
-        if database.sqlite:
-            advise(tx)
-    database.close()
+    config.attributes["connection"] = tx
+    command.upgrade(config, "head")
+    if sqlite:
+        advise(tx)
+
+
+def _refuse_newer(place: str, found: str | None) -> None:
+    if found is not None and found > HEAD:
+        raise StateUnusable(
+            f"state database {place} has schema {found}, newer than {HEAD}, the newest "
+            "that this syncd knows; run the newer syncd, or give this one another state.url"
+        )
