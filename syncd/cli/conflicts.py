@@ -53,6 +53,7 @@ def _body(clash: Clash, names: dict[str, str], chosen: dict[str, str]) -> dict[s
         "user": clash.user,
         "user_name": clash.user_name,
         "profiles": sorted(names.get(profile, profile) for profile in clash.profiles),
+        "rows": list(clash.rows),
         "chosen": None if choice is None else names.get(choice, choice),
         "open": clash.open,
         "first_seen": clash.first,

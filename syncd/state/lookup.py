@@ -61,8 +61,9 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Clash:
     """
-    A conflict that runs have seen. `profiles` are ids, moments ISO texts.
+    A conflict that runs have seen. `profiles` and `rows` are ids, moments ISO texts.
 
+    `how` names who ended it: syncd, the operator whose choice syncd carried out, or somebody else.
     `open` says that the plan of the last run leaves it as it is; one that is neither open
     nor ended is settled by that plan, and the next run will confirm it.
     """
@@ -71,6 +72,7 @@ class Clash:
     user_name: str | None
     code: str
     profiles: tuple[str, ...]
+    rows: tuple[str, ...]
     first: str
     last: str
     open: bool
@@ -218,6 +220,7 @@ def clashes(tx: Connection, env: int, *, ended: bool) -> list[Clash]:
             user_name=row.user_name,
             code=row.code,
             profiles=tuple(json.loads(row.profiles)),
+            rows=tuple(json.loads(row.rows)),
             first=row.first,
             last=row.last,
             open=row.ended is None and (left is None or (row.user_id, row.code) in left),

@@ -20,6 +20,23 @@ LINK = ("env", "user_id", "membership", "person", "rung", "origin", "profile", "
 SIGHTING = ("env", "subject", "situation", "first", "second", "due")
 SAVEABLE = ("LEFT", "OUT_OF_SCOPE", "VANISHED", "USER_DISABLED")
 
+# A flag only says that there is a conflict, and clearing it ends no other than the flag's own.
+ACTED = (
+    "EXISTS (SELECT 1 FROM audit a WHERE a.env = conflicts.env AND a.user_id = conflicts.user_id "
+    "AND a.run >= conflicts.run AND a.result LIKE 'applied%' AND a.what <> 'flag' "
+    "AND (a.what <> 'unflag' OR conflicts.code = 'SERVER_FLAG_ONLY'))"
+)
+"""Whether syncd did something to the user's rows that can have ended the conflict."""
+
+CHOSE = (
+    "(SELECT d.who FROM decisions d WHERE d.env = conflicts.env AND d.kind = 'profile' "
+    "AND d.subject = conflicts.user_id AND d.at >= conflicts.first "
+    "AND (d.ended IS NULL OR d.ended > conflicts.last) "
+    "AND conflicts.code IN ('DUPLICATE_PAIR', 'MULTI_PROFILE_DIRECT', 'MULTI_PROFILE_WANTED') "
+    "ORDER BY d.id DESC LIMIT 1)"
+)
+"""Who chose the winning profile while there was the conflict."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
@@ -190,9 +207,8 @@ class Notebook:
         )
         run(
             self.tx,
-            "UPDATE conflicts SET ended = :now, how = CASE WHEN EXISTS (SELECT 1 FROM audit a "
-            "WHERE a.env = :env AND a.user_id = conflicts.user_id AND a.run >= conflicts.run "
-            "AND a.result = 'applied') THEN 'syncd' ELSE 'somebody else' END "
+            f"UPDATE conflicts SET ended = :now, how = CASE WHEN {ACTED} "
+            f"THEN COALESCE({CHOSE}, 'syncd') ELSE 'somebody else' END "
             "WHERE env = :env AND ended IS NULL AND run <> :run",
             **values,
         )

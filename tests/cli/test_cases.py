@@ -209,7 +209,8 @@ def test_a_conflict_is_listed_with_what_is_known_of_it(quiet: Office) -> None:
         "conflicts": [
             {
                 "code": "MULTI_PROFILE_DIRECT", "user": ADA, "user_name": "ada@contoso.com",
-                "profiles": ["Depot", "Field Crew"], "chosen": None, "open": True,
+                "profiles": ["Depot", "Field Crew"], "rows": [f"30000000-0000-4000-8000-{number:012d}" for number in (1, 2)],
+                "chosen": None, "open": True,
                 "first_seen": DAY, "last_seen": DAY, "ended": None, "ended_by": None,
             }
         ],
@@ -231,7 +232,7 @@ def test_what_an_operator_chose_wins(settled: Office) -> None:
     assert [(each["person"], each["profile_before"]) for each in removed] == [("E1", "Field Crew")]
     assert settled("conflicts", "list").out == "no conflicts are open\n"
     ended = settled("conflicts", "list", "--all", "--json").json["conflicts"]
-    assert [(each["open"], each["ended_by"]) for each in ended] == [(False, "syncd")]
+    assert [(each["open"], each["ended_by"]) for each in ended] == [(False, "olga")]
 
 
 def test_a_choice_counts_against_what_the_rules_wanted_then(settled: Office) -> None:
