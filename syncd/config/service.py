@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from syncd.config.values import Duration, Pause, Secret, Text, WebUrl, duration
 from syncd.core.model import Action
 
-__all__ = ["Admin", "Blackout", "Daemon", "Notification"]
+__all__ = ["WEEKDAYS", "Admin", "Blackout", "Daemon", "Notification"]
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 

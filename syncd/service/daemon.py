@@ -133,6 +133,7 @@ class Daemon:
         """Return when somebody asks to stop or wishes something; mind the clock meanwhile."""
         passed, shown = time.monotonic(), time.time()
         while not wishes and not self.app.stop.wait(LOOK):
+            self._keeper.watch()
             now, says = time.monotonic(), time.time()
             if abs((says - shown) - (now - passed)) > JUMP:
                 self._log.warning("the clock was set; all tasks are planned anew")

@@ -34,6 +34,7 @@ class Keeper:
     problem: str | None = None
     _over: threading.Event = field(default_factory=threading.Event)
     _heard: float = field(default_factory=time.monotonic)
+    _turning: threading.RLock = field(default_factory=threading.RLock)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -54,6 +55,16 @@ class Keeper:
             self._heard = started
             now, taken = set(found.names), found.taken
         self._turn(now, taken)
+
+    def watch(self) -> None:
+        """
+        Give everything up if the database was not heard of for the length of a lease.
+
+        Nobody knows then whether somebody else has taken over; a beat may even hang.
+        """
+        silent = time.monotonic() - self._heard > self.seconds
+        if silent and self.kept and not self.database.sqlite:
+            self._turn(set(), frozenset())
 
     def alive(self) -> bool:
         """Tell whether the thread is there."""
@@ -85,14 +96,12 @@ class Keeper:
                 if self.problem is None:
                     structlog.get_logger().error("state database", problem=str(error))
                 self.problem = str(error)
-                # Without the database nobody knows whether somebody else has taken over.
-                if time.monotonic() - self._heard > self.seconds:
-                    self._turn(set(), frozenset())
 
     def _turn(self, now: set[str], taken: frozenset[str]) -> None:
-        for name in sorted(self.kept - now):
-            self.kept.discard(name)
-            self.lost(name)
-        for name in sorted(now - self.kept):
-            self.kept.add(name)
-            self.gained(name, name in taken)
+        with self._turning:
+            for name in sorted(self.kept - now):
+                self.kept.discard(name)
+                self.lost(name)
+            for name in sorted(now - self.kept):
+                self.kept.add(name)
+                self.gained(name, name in taken)

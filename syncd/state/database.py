@@ -177,11 +177,24 @@ def _check_file(path: Path) -> None:
         raise StateUnusable(f"state database {path}: there is no folder {folder}; create it first")
 
 
+def _patience(url: str, token: str) -> dict[str, object]:
+    """Return how a connection is made; what the URL says of it itself goes first."""
+    # By its name a successor finds the connections of a process that fell silent.
+    wanted: dict[str, object] = {
+        "connect_timeout": 10,
+        "keepalives_idle": 20,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+    said = make_url(url).query
+    own = {name: value for name, value in wanted.items() if name not in said}
+    return own | {"application_name": token}
+
+
 def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
     if not sqlite:
-        # By this name a successor finds the connections of a process that fell silent.
-        called = {"application_name": token}
-        return create_engine(url, pool_pre_ping=True, connect_args=called)
+        return create_engine(url, pool_pre_ping=True, connect_args=_patience(url, token))
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
