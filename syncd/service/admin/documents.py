@@ -214,6 +214,7 @@ def _conflict(clash: Clash, names: dict[str, str], choice: str | None) -> dict[s
         "user": clash.user,
         "user_name": clash.user_name,
         "profiles": sorted(names.get(profile, profile) for profile in clash.profiles),
+        "rows": list(clash.rows),
         "chosen": None if choice is None else names.get(choice, choice),
         "open": clash.open,
         "first_seen": clash.first,

@@ -231,6 +231,7 @@ def _conflict() -> Schema:
         user=TEXT,
         user_name=MAYBE,
         profiles=_list(TEXT),
+        rows=_list(TEXT),
         chosen=MAYBE,
         open=FLAG,
         first_seen=MOMENT,

@@ -78,9 +78,12 @@ class FakeBoard:
 
 
 @contextmanager
-def boards(folder: Path, *further: str) -> Iterator[FakeBoard]:
-    """Give the board of a company that was reconciled once."""
+def boards(folder: Path, *further: str, state: str | None = None) -> Iterator[FakeBoard]:
+    """Give the board of a company that was reconciled once; *state* is a database's URL."""
     with opened(folder, *further) as office:
+        if state is not None:
+            with (folder / "syncd.toml").open("a", encoding="utf-8") as file:
+                file.write(f'[state]\nurl = "{state}"\n')
         for name in ("contoso", *further):
             office.reconcile(name)
         app = build(folder / "syncd.toml", {"SYNCD_NOW": DAY})

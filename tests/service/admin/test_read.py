@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ import pytest
 from syncd.service.admin import Server
 from syncd.state import lookup, overview
 from tests.cli.office import ADA, BO, CY, DAY, environ
-from tests.service.admin.house import FakeBoard
+from tests.service.admin.house import FakeBoard, boards, client, served, settings
 
 READS = (
     "/api/v1/environments",
@@ -282,3 +283,22 @@ def test_the_state_database_is_not_written_by_reading(
     assert set(answers) == {200}
     assert after == before
     assert server.port > 0
+
+
+@pytest.mark.parametrize("further", [(), ("fabrikam",)], ids=["one", "two"])
+def test_everything_can_be_read_from_postgresql(
+    postgresql_url: str, tmp_path: Path, further: tuple[str, ...]
+) -> None:
+    """From one environment or from several, in which the same people are."""
+    with (
+        boards(tmp_path, *further, state=postgresql_url) as board,
+        served(board, settings()) as server,
+        client(server) as web,
+    ):
+        codes = {path: web.get(path).status_code for path in (*READS, "/", "/runs", "/conflicts")}
+        found = web.get("/api/v1/explain?user=ada@contoso.com").json()["explanations"]
+        shown = web.get("/explain?user=ada@contoso.com")
+
+    assert set(codes.values()) == {200}
+    assert [each["environment"] for each in found] == ["contoso", *further]
+    assert shown.status_code == 200
