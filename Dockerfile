@@ -1,0 +1,46 @@
+ARG BASE=python:3.13-slim-bookworm
+
+FROM ${BASE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY deploy/build.lock deploy/requirements.lock ./
+# Another index, a proxy, a certificate: `--secret id=pip,src=pip.conf`. It stays in no layer.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=secret,id=pip,target=/etc/pip.conf \
+    python3 -m venv --without-pip /opt/syncd \
+    && python3 -m venv --without-pip /opt/build \
+    && python3 -m pip --python /opt/syncd/bin/python3 install --require-hashes -r requirements.lock \
+    && python3 -m pip --python /opt/build/bin/python3 install --require-hashes -r build.lock
+COPY pyproject.toml ./
+COPY syncd syncd
+# Nothing is fetched any more: what builds the wheel is locked, too.
+RUN /opt/build/bin/hatchling build -t wheel -d /wheel \
+    && python3 -m pip --python /opt/syncd/bin/python3 install --no-cache-dir --no-index --no-deps /wheel/*.whl \
+    && /opt/syncd/bin/syncd --version
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="syncd" \
+      org.opencontainers.image.description="Keep the mobile offline profile memberships in Dataverse as HR and the directory say." \
+      org.opencontainers.image.documentation="deploy/README.md"
+# The number lets an orchestrator see that it is not root.
+RUN groupadd --gid 10001 syncd \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/syncd --shell /usr/sbin/nologin syncd \
+    && install -d -m 0755 /etc/syncd \
+    && install -d -m 0700 -o 10001 -g 10001 /var/lib/syncd
+COPY --from=build /opt/syncd /opt/syncd
+ENV PATH=/opt/syncd/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    SYNCD_CONFIG=/etc/syncd/syncd.toml
+USER 10001:10001
+WORKDIR /var/lib/syncd
+# What a SQLite state database holds must outlive the container, also under --read-only.
+VOLUME ["/var/lib/syncd"]
+EXPOSE 8090
+STOPSIGNAL SIGTERM
+# Without a shell, and past any proxy. The port is that of SYNCD_ADMIN__LISTEN, 8090 without it.
+HEALTHCHECK --interval=20s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python3", "-Ic", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('SYNCD_ADMIN__LISTEN', ':8090').rpartition(':')[2]), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
+ENTRYPOINT ["syncd"]
+CMD ["daemon"]
