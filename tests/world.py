@@ -19,6 +19,7 @@ from sqlalchemy import text
 from syncd.connectors.auth import NoAuth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.connectors.sources.files import CsvSource
+from syncd.core.blackouts import Calendar
 from syncd.core.cells import Field, Type
 from syncd.core.certificate import Certificate
 from syncd.core.mapping import PersonMapping
@@ -134,6 +135,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     settings: Mapping[str, Any] = field(default_factory=dict)
     rules_digest: str = "rules"
+    calendar: Calendar = field(default_factory=Calendar)
     sandbox: Sandbox = field(init=False)
     sources: dict[str, Path] = field(default_factory=dict)
     said: dict[str, list[Sequence[str]]] = field(default_factory=dict)
@@ -162,7 +164,9 @@ class World:
     @property
     def environment(self) -> Environment:
         """The environment as the engine sees it."""
-        return Environment("contoso", URL, self.policy, self.rules, self.rules_digest, "config")
+        return Environment(
+            "contoso", URL, self.policy, self.rules, self.rules_digest, "config", self.calendar
+        )
 
     @property
     def ranked(self) -> list[Ranked]:
