@@ -22,7 +22,7 @@ from tests.company import CREW, DEPOT, RULES, SOURCE, profile, user
 from tests.e2e.house import Overheard
 from tests.sandbox.door import ROWS, Door, sandbox_of
 
-PATIENCE = 45.0
+PATIENCE = 90.0
 LEASE = 3
 USERS = {f"10000000-0000-4000-8000-{number:012}": f"E{number}" for number in range(1, 31)}
 PROFILES = {CREW: "Field Crew", DEPOT: "Depot"}
@@ -109,7 +109,7 @@ class Process:
         """Send it a signal."""
         os.kill(self.process.pid, number)
 
-    def end(self, patience: float = 20.0) -> int:
+    def end(self, patience: float = 60.0) -> int:
         """Ask it to stop, and return its exit code."""
         self.send(signal.SIGTERM)
         return self.process.wait(patience)

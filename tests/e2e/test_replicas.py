@@ -21,7 +21,7 @@ from tests.postgres import Server
 
 FEW = {"E1": "Field", "E2": "Depot"}
 MANY = {f"E{number}": "Field" if number % 3 else "Depot" for number in range(1, 31)}
-BOUND = 4 * LEASE + 10
+BOUND = 4 * LEASE + 30
 """Seconds within which somebody else must have taken over, on a busy machine."""
 
 
@@ -91,7 +91,7 @@ def test_what_a_killed_replica_began_another_finishes(tmp_path: Path, state: str
         leader, other = pair(place)
         batches = place.wires["contoso"].ear = Batches(leader, signal.SIGKILL)
         place.people(MANY)
-        assert batches.sent.wait(30)
+        assert batches.sent.wait(60)
         began = time.monotonic()
         until(lambda: "contoso" in other.keeps(), "the other to take over", BOUND)
         assert time.monotonic() - began < BOUND
@@ -108,7 +108,7 @@ def test_a_paused_replica_is_replaced_and_writes_nothing_afterwards(
         leader, other = pair(place)
         batches = place.wires["contoso"].ear = Batches(leader, signal.SIGSTOP)
         place.people(MANY)
-        assert batches.sent.wait(30)
+        assert batches.sent.wait(60)
         until(lambda: "contoso" in other.keeps(), "the other to take over", BOUND)
         place.arrived(MANY)
         other.said("task ends", task="delta", result="done")
