@@ -225,12 +225,13 @@ def _present(
 
 
 def _wrapped(report: RunReport, plan: Iterator[str]) -> Iterator[str]:
-    """Put a plan into the document of a run."""
+    """Put a plan into the document of a run; of one that is only tried there are no outcomes."""
     yield f'{{"environment": {json.dumps(report.environment)}, "plan": '
     yield from plan
+    outcomes = {str(result): number for result, number in (report.outcomes or {}).items()}
     rest = {
         "run": report.run,
-        "outcomes": {str(result): number for result, number in (report.outcomes or {}).items()},
+        **({} if report.run is None else {"outcomes": outcomes}),
         "stopped": report.stopped,
         "problem": report.problem,
         "exit_code": int(report.exit_code),
