@@ -72,10 +72,25 @@ def accept(app: App, name: str, reason: str) -> None:
         if not all(acceptable(finding) for finding in read.findings):
             raise UsageError(
                 f"{name}: a read that fails by this is never believed: {read.findings[0]}; "
-                "mend the file, or the mapping in the configuration"
+                f"{_remedy(read.findings[0])}"
             )
         at.add(Verb.ACCEPT, name, None)
         listing.put(f"{name}: the next read may pass this: {'; '.join(read.findings)}")
+
+
+def _remedy(finding: str) -> str:
+    """
+    Say what to do about a finding that nobody may accept.
+
+    A renamed column is one: nothing was read without it, so there is nothing to believe.
+    """
+    if "mapped column" in finding and "is absent" in finding:
+        return (
+            "if the column was renamed, write its new name into the mapping of this source "
+            "([sources.person] in the configuration), otherwise bring it back into the file; "
+            "the next read needs no acceptance then"
+        )
+    return "mend the file, or the mapping in the configuration"
 
 
 def _known(at: desk.Desk, name: str) -> None:
