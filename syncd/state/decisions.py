@@ -103,8 +103,20 @@ def _audit(
     person = subject if verb is Verb.LINK else None
     user = subject if verb in (Verb.PROFILE, Verb.HOLD) else None
     user = value if verb is Verb.LINK else user
-    about = f"{subject}: {reason}" if verb in (Verb.ACCEPT, Verb.PASS) else reason
-    note(tx, now, who, what, about, env=env, person=person, user=user, after=value)
+    after = value if verb is Verb.PROFILE else None
+    note(tx, now, who, what, f"{_about(verb, subject, value)}{reason}", env=env, person=person,
+         user=user, after=after)  # fmt: skip
+
+
+def _about(verb: Verb, subject: str, value: str | None) -> str:
+    """Say what a decision is about that is neither a person nor a user."""
+    match verb:
+        case Verb.PASS if value is not None:
+            return f"{subject}, at most {value}: "
+        case Verb.PASS | Verb.ACCEPT:
+            return f"{subject}: "
+        case _:
+            return ""
 
 
 def _end(tx: Connection, verb: Verb, subject: str, env: int | None, now: str, how: str) -> int:

@@ -159,7 +159,11 @@ def _count(tx: Connection, plan: str | None, kind: str, name: str) -> dict[str, 
 
 # --- the audit log ----------------------------------------------------------------------------
 
-AUDIT = """
+SEEN = """EXISTS (SELECT 1 FROM conflicts f WHERE f.env = l.env AND f.user_id = l.user_id
+         AND f.code = '{}' AND l.since BETWEEN f.first AND f.last)"""
+"""Whether a user had a conflict when a row of theirs was adopted."""
+
+AUDIT = f"""
 SELECT a.*, e.name AS environment, u.user_name,
        COALESCE(b.name, a.before) AS before_name, COALESCE(c.name, a.after) AS after_name
 FROM (
@@ -167,8 +171,10 @@ FROM (
   FROM audit
   UNION ALL
   SELECT since, env, run, 'syncd', 'adopt', person, user_id, membership, profile, profile,
-         'FOUND: found by ' || rung, 'done', 0
-  FROM links WHERE origin = 'adopted'
+         CASE WHEN {SEEN.format("MULTI_PROFILE_DIRECT")} THEN 'SURPLUS'
+         WHEN {SEEN.format("DUPLICATE_PAIR")} THEN 'DUPLICATE'
+         ELSE 'FOUND' END || ': found by ' || rung, 'done', 0
+  FROM links l WHERE origin = 'adopted'
 ) a
 LEFT JOIN environments e ON e.id = a.env
 LEFT JOIN users u ON u.env = a.env AND u.id = a.user_id

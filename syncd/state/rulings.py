@@ -37,5 +37,6 @@ def forget_links(tx: Connection, env: int, person: str, *, reason: str, who: str
     )  # fmt: skip
     if ended:
         touch(tx, f"links:{env}")
-        note(tx, now, who, f"{ended} links withdrawn", reason, env=env, person=person)
+        what = "1 link withdrawn" if ended == 1 else f"{ended} links withdrawn"
+        note(tx, now, who, what, reason, env=env, person=person)
     return ended

@@ -209,7 +209,8 @@ def test_a_conflict_is_listed_with_what_is_known_of_it(quiet: Office) -> None:
         "conflicts": [
             {
                 "code": "MULTI_PROFILE_DIRECT", "user": ADA, "user_name": "ada@contoso.com",
-                "profiles": ["Depot", "Field Crew"], "rows": [f"30000000-0000-4000-8000-{number:012d}" for number in (1, 2)],
+                "profiles": ["Depot", "Field Crew"],
+                "rows": [f"30000000-0000-4000-8000-{number:012d}" for number in (1, 2)],
                 "chosen": None, "open": True,
                 "first_seen": DAY, "last_seen": DAY, "ended": None, "ended_by": None,
             }
@@ -309,6 +310,7 @@ def test_a_link_is_taken_back_in_two_steps(settled: Office) -> None:
     assert "no longer linked by hand" in by_hand.out
     assert [each["origin"] for each in remembered] == ["created"]
     assert rows.out.startswith("contoso: 1 row is no longer ours")
+    assert audited(settled)[-1] == ("olga", "1 link withdrawn", "works council")
     assert situation(settled.plan(), "E3") == ["AMBIGUOUS"]
 
 
@@ -414,6 +416,18 @@ def test_only_a_read_that_failed_can_be_accepted(quiet: Office) -> None:
     assert "there are hr" in unknown.err
 
 
+def test_a_renamed_column_is_mended_in_the_mapping(settled: Office) -> None:
+    """It cannot be accepted, as nothing is read without it; the refusal says what helps."""
+    (settled.folder / "hr.csv").write_text("EmployeeID;Team\nE1;Field\n", encoding="utf-8")
+    failed, _ = settled.reconcile()
+    refused = settled("sources", "accept", "hr", *WHY)
+
+    assert (failed, refused.code) == (4, 64)
+    assert 'the mapped column "Department" is absent' in refused.err
+    assert "if the column was renamed, write its new name into the mapping" in refused.err
+    assert audited(settled) == []
+
+
 # --- passes ---------------------------------------------------------------------------------
 
 
@@ -434,7 +448,10 @@ def test_a_pass_is_listed_until_it_expires_or_is_revoked(settled: Office) -> Non
     assert later["expired"] is True
     assert (revoked.code, again.code) == (0, 64)
     assert settled("passes", "list").out == "no passes are open\n"
-    assert [what for _, what, _ in audited(settled)] == ["pass set", "pass withdrawn"]
+    assert audited(settled) == [
+        ("olga", "pass set", "profile:Depot, at most 7: works council"),
+        ("olga", "pass withdrawn", "profile:Depot: works council"),
+    ]
 
 
 @pytest.mark.parametrize(

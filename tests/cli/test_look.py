@@ -245,6 +245,22 @@ def test_the_audit_log_says_who_did_what_why_and_with_which_result(settled: Offi
     assert (created["who"], created["run"], created["result"]) == ("syncd", 1, "applied")
     assert created["why"] == "ABSENT: rule depot"
     assert adopted["profile_after"] == "Field Crew"
+    assert adopted["why"] == "SURPLUS: found by employee_id"
+
+
+def test_only_profiles_are_shown_as_profiles(settled: Office) -> None:
+    """How much a pass lets through and whose user somebody is stand elsewhere in the line."""
+    why = ("--reason", "why")
+    settled("passes", "grant", "--scope", "run", "--max", "7", "--expires", "2h", *why)
+    settled("links", "set", "E2", BO, *why)
+    settled("conflicts", "resolve", "ada@contoso.com", "--profile", "Depot", *why)
+    lines = [json.loads(line) for line in settled("audit", "--json").out.splitlines()]
+
+    done = {line["what"]: line for line in lines}
+    granted, linked, chosen = done["pass set"], done["link set"], done["profile set"]
+    assert (granted["profile_after"], granted["why"]) == (None, "run, at most 7: why")
+    assert (linked["profile_after"], linked["user"]) == (None, BO)
+    assert chosen["profile_after"] == "Depot"
 
 
 def test_the_audit_log_can_be_narrowed(settled: Office) -> None:
