@@ -17,8 +17,32 @@ from syncd.state.database import bulk, one, rows, run
 __all__ = ["begin_run", "certify_run", "end_run", "purge"]
 
 
+SENT, UNSENT = 2, 70
+"""How a run that was killed is recorded to have ended (behaviour.md §9): had it sent anything?"""
+LOST = "it was interrupted, and never came to its end"
+"""What is put on record as the problem of a run whose process was killed."""
+UNSETTLED = "(SELECT run FROM journal WHERE settled IS NULL)"
+LAST = (
+    "(SELECT max(id) FROM runs GROUP BY env UNION "
+    "SELECT max(r.id) FROM certificates c JOIN runs r ON r.id = c.run GROUP BY r.env)"
+)
+"""Of each environment the last run, and the last one that judged its sources."""
+
+
 def begin_run(tx: Connection, env: int, command: str, now: str) -> int:
-    """Note that a run begins, and return its number."""
+    """
+    Note that a run begins, and return its number.
+
+    Call it under the lease of the environment: whatever run is unfinished by then was killed,
+    and is closed here, since nobody else will ever do it.
+    """
+    run(
+        tx,
+        "UPDATE runs SET finished = :now, document = :document, exit_code = "
+        "CASE WHEN id IN (SELECT run FROM journal WHERE env = :env) THEN :sent ELSE :unsent END "
+        "WHERE env = :env AND finished IS NULL",
+        env=env, now=now, document=json.dumps({"problem": LOST}), sent=SENT, unsent=UNSENT,
+    )  # fmt: skip
     run(
         tx,
         "INSERT INTO runs (env, command, started) VALUES (:env, :command, :now)",
@@ -71,17 +95,14 @@ def purge(tx: Connection, now: datetime, keep: Mapping[str, int]) -> None:
             run(tx, f"DELETE FROM {table} WHERE plan = :plan", plan=plan)
         run(tx, "DELETE FROM plans WHERE id = :plan", plan=plan)
     run(tx, "DELETE FROM journal WHERE settled < :then", then=runs)
-    run(
-        tx,
-        "DELETE FROM certificates WHERE run IN (SELECT id FROM runs WHERE finished < :then)",
-        then=runs,
-    )
     # Numbers are stamped on rows and named by links: the last one stays, so that none comes again.
+    # What the last one found about its sources stays, too: it is what holds today.
     run(
         tx,
-        "DELETE FROM runs WHERE finished < :then AND id < (SELECT max(id) FROM runs)",
+        f"DELETE FROM runs WHERE finished < :then AND id NOT IN {LAST} AND id NOT IN {UNSETTLED}",
         then=runs,
     )
+    run(tx, "DELETE FROM certificates WHERE run NOT IN (SELECT id FROM runs)")
     run(tx, "DELETE FROM audit WHERE at < :then", then=audit)
     _forget(tx, iso(now - max(timedelta(days=keep["runs"]), WINDOW)))
 

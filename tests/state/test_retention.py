@@ -56,7 +56,7 @@ def test_everything_is_kept_for_its_days(lived: World, database: Database) -> No
     """Plans for a month, runs for a quarter, the audit log for years, links for ever."""
     whole = kept(database)
     plans = {"plans": 0, "changes": 0, "items": 0}
-    runs = {**plans, "runs": 1, "certificates": 0, "journal": 0, "losses": 0}
+    runs = {**plans, "runs": 1, "certificates": 1, "journal": 0, "losses": 0}
     expected = {
         29.0: dict[str, int](),
         31.5: plans,
@@ -169,17 +169,67 @@ def _judging(database: Database) -> tuple[int, int]:
     return int(flags), int(losses)
 
 
-@pytest.mark.xfail(reason="only runs with an entry in the journal are finished for the dead")
+def test_what_the_last_run_found_about_its_sources_is_kept_however_old(
+    lived: World, database: Database
+) -> None:
+    """It is what holds today, also where a later run never got so far, and of every environment."""
+    before = last_reads(database)
+    with database.begin() as tx:
+        env = observed.environment(tx, "contoso", URL)
+        broken = history.begin_run(tx, env, "reconcile", iso(lived.clock()))
+        history.end_run(tx, broken, iso(lived.clock()), None, 5, {})
+        other = observed.environment(tx, "test", "https://test.example")
+        history.end_run(
+            tx, history.begin_run(tx, other, "reconcile", iso(NOW)), iso(NOW), None, 0, {}
+        )
+    purge(database, NOW + timedelta(days=4000))
+
+    assert before
+    assert last_reads(database) == before
+    assert select(database, "SELECT env, exit_code FROM runs ORDER BY id") == [
+        (env, 0),
+        (env, 5),
+        (other, 0),
+    ]
+
+
+def last_reads(database: Database) -> list[tuple[object, ...]]:
+    """Return how the sources were found by the last run that read them."""
+    last = "SELECT max(run) FROM certificates"
+    return select(database, f"SELECT run, source, certified FROM certificates WHERE run = ({last})")  # noqa: S608  # our own table
+
+
 def test_a_run_that_died_while_reading_is_not_kept_for_ever(
     lived: World, database: Database
 ) -> None:
-    """Nobody can finish it any more, so that it counts from when it began."""
+    """Nobody can finish it any more: the next run puts its end on record, and it grows old."""
     with database.begin() as tx:
         env = observed.environment(tx, "contoso", URL)
         dead = history.begin_run(tx, env, "reconcile", iso(lived.clock()))
     lived.clock.wait(days=1)
     lived.reconcile()
+    ended = select(database, "SELECT finished, exit_code FROM runs WHERE id = :id", id=dead)
     lived.clock.wait(days=100)
     lived.reconcile()
 
+    assert ended == [(iso(NOW + timedelta(days=2)), 70)]
     assert select(database, "SELECT count(*) FROM runs WHERE id = :id", id=dead) == [(0,)]
+
+
+def test_a_run_that_died_is_closed_by_the_next_of_its_environment_only(
+    world: World, database: Database
+) -> None:
+    """Had it sent anything, changes may have failed; had it not, nothing was done."""
+    world.says([person("e1"), person("e2")])
+    die(world, "after", 1)
+    with database.begin() as tx:
+        env = observed.environment(tx, "contoso", URL)
+        other = observed.environment(tx, "test", "https://test.example")
+        elsewhere = history.begin_run(tx, other, "reconcile", iso(NOW))
+        history.begin_run(tx, env, "reconcile", iso(NOW))
+    world.reconcile()
+    sql = "SELECT env, exit_code, document LIKE '%never came to its end%' FROM runs ORDER BY id"
+    found = [(number, code, bool(said)) for number, code, said in select(database, sql)]
+
+    assert found == [(env, 2, True), (other, None, False), (env, 70, True), (env, 0, False)]
+    assert select(database, "SELECT id FROM runs WHERE finished IS NULL") == [(elsewhere,)]
