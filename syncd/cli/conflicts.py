@@ -8,7 +8,7 @@ from syncd.core.errors import UsageError
 from syncd.state import lookup, observed
 from syncd.state.database import Tx
 from syncd.state.decisions import Verb
-from syncd.state.lookup import Clash, Found
+from syncd.state.lookup import Found
 
 __all__ = ["resolve", "show", "withdraw"]
 
@@ -20,7 +20,7 @@ def show(app: App, environment: str | None, *, everything: bool, as_json: bool) 
         for name, env in places:
             clashes = [] if env is None else lookup.clashes(tx, env, ended=everything)
             names, chosen = ({}, {}) if env is None else (_names(tx, env), lookup.choices(tx, env))
-            bodies = [_body(clash, names, chosen) for clash in clashes]
+            bodies = [lookup.clash_shown(c, names, chosen.get(c.user)) for c in clashes]
             if as_json:
                 listing.write_document({"environment": name, "conflicts": bodies})
             lines += [_line(name, body) for body in bodies]
@@ -44,23 +44,6 @@ def show(app: App, environment: str | None, *, everything: bool, as_json: bool) 
 
 def _names(tx: Tx, env: int) -> dict[str, str]:
     return {key: profile.name for key, profile in observed.resolve_profiles(tx, env).items()}
-
-
-def _body(clash: Clash, names: dict[str, str], chosen: dict[str, str]) -> dict[str, object]:
-    choice = chosen.get(clash.user)
-    return {
-        "code": clash.code,
-        "user": clash.user,
-        "user_name": clash.user_name,
-        "profiles": sorted(names.get(profile, profile) for profile in clash.profiles),
-        "rows": list(clash.rows),
-        "chosen": None if choice is None else names.get(choice, choice),
-        "open": clash.open,
-        "first_seen": clash.first,
-        "last_seen": clash.last,
-        "ended": clash.ended,
-        "ended_by": clash.how,
-    }
 
 
 def _line(environment: str, body: dict[str, object]) -> list[object]:

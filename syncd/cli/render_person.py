@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from syncd.cli.render import SAYS, columns, heading, moved, styled, when
+from syncd.cli.render import columns, heading, moved, styled, when
+from syncd.core.words import SAYS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncd.cli.render import SAYS, columns, counted, heading, more, moved, styled, summed, when
+from syncd.cli.render import columns, counted, heading, more, moved, styled, summed, when
 from syncd.core.certificate import acceptable
 from syncd.core.plan import Result
+from syncd.core.words import SAYS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from syncd.app import App
 from syncd.cli import news, passes
 from syncd.cli.picture import Picture, World, look_at, pictures
-from syncd.cli.render import SAYS, columns, counted, moved, styled
+from syncd.cli.render import columns, counted, moved, styled
 from syncd.core.errors import Stopped, TargetError
+from syncd.core.words import SAYS
 from syncd.state import documents, lookup, observed, views
 from syncd.state.database import Database, Tx
 from syncd.state.views import Group, PlanShown

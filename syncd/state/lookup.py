@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "among",
     "choices",
+    "clash_shown",
     "clashes",
     "environment_number",
     "is_known",
@@ -78,6 +79,23 @@ class Clash:
     open: bool
     ended: str | None
     how: str | None
+
+
+def clash_shown(clash: Clash, names: Mapping[str, str], chosen: str | None) -> dict[str, object]:
+    """Write a conflict as documents show it: profiles by *names*, and the operator's choice."""
+    return {
+        "code": clash.code,
+        "user": clash.user,
+        "user_name": clash.user_name,
+        "profiles": sorted(names.get(profile, profile) for profile in clash.profiles),
+        "rows": list(clash.rows),
+        "chosen": None if chosen is None else names.get(chosen, chosen),
+        "open": clash.open,
+        "first_seen": clash.first,
+        "last_seen": clash.last,
+        "ended": clash.ended,
+        "ended_by": clash.how,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from syncd.cli import render_look, render_run
-from syncd.cli.render import SAYS, columns, console, moved
+from syncd.cli.render import columns, console, moved
 from syncd.core.certificate import Certificate
 from syncd.core.gates import Gate
 from syncd.core.model import Situation
 from syncd.core.plan import Result
+from syncd.core.words import SAYS
 from syncd.engine.parts import RunReport
 from syncd.state.views import Group, PlanShown
 

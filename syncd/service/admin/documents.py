@@ -16,7 +16,6 @@ from syncd.state.aside import aside
 from syncd.state.database import Tx
 from syncd.state.documents import plan_json
 from syncd.state.lease import busy
-from syncd.state.lookup import Clash
 from syncd.state.views import Document, PlanShown
 
 __all__ = [
@@ -203,22 +202,6 @@ def _conflicts(tx: Tx, env: int) -> list[dict[str, Any]]:
     names = {key: profile.name for key, profile in observed.resolve_profiles(tx, env).items()}
     chosen = lookup.choices(tx, env)
     return [
-        _conflict(clash, names, chosen.get(clash.user))
+        lookup.clash_shown(clash, names, chosen.get(clash.user))
         for clash in lookup.clashes(tx, env, ended=False)
     ]
-
-
-def _conflict(clash: Clash, names: dict[str, str], choice: str | None) -> dict[str, Any]:
-    return {
-        "code": clash.code,
-        "user": clash.user,
-        "user_name": clash.user_name,
-        "profiles": sorted(names.get(profile, profile) for profile in clash.profiles),
-        "rows": list(clash.rows),
-        "chosen": None if choice is None else names.get(choice, choice),
-        "open": clash.open,
-        "first_seen": clash.first,
-        "last_seen": clash.last,
-        "ended": clash.ended,
-        "ended_by": clash.how,
-    }
