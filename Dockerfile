@@ -32,10 +32,12 @@ COPY --from=build /opt/syncd /opt/syncd
 ENV PATH=/opt/syncd/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    SYNCD_CONFIG=/etc/syncd/syncd.toml
+    SYNCD_CONFIG=/etc/syncd/syncd.toml \
+    TMPDIR=/var/lib/syncd
 USER 10001:10001
 WORKDIR /var/lib/syncd
-# What a SQLite state database holds must outlive the container, also under --read-only.
+# The one place that is written, also under --read-only: a SQLite state database, and what a large
+# run lays aside for a while.
 VOLUME ["/var/lib/syncd"]
 EXPOSE 8090
 STOPSIGNAL SIGTERM

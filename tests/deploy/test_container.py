@@ -86,6 +86,7 @@ def test_what_runs_is_nobody_and_needs_no_shell() -> None:
     assert last["CMD"] == '["daemon"]'
     assert last["STOPSIGNAL"] == "SIGTERM"
     assert "SYNCD_CONFIG=/etc/syncd/syncd.toml" in last["ENV"]
+    assert "TMPDIR=/var/lib/syncd" in last["ENV"]
     assert health_check()[0] == "python3"
 
 
