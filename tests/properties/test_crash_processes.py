@@ -29,7 +29,16 @@ from tests.sandbox.door import ROWS, Door
 
 ROOT = Path(__file__).parents[2]
 GONE = Answer(503, cut=True)
-READS = ["systemusers", ROWS, "teammobileofflineprofilememberships"]
+LONG = pytest.mark.campaign
+"""A plain run takes one of each kind: every process costs seconds. The campaign has all of them."""
+
+
+def long(*values: object) -> Any:
+    """Leave an example to the campaign."""
+    return pytest.param(*values, marks=LONG)
+
+
+READS = [ROWS, long("systemusers"), long("teammobileofflineprofilememberships")]
 LINKS = (
     "SELECT person, user_id, rung, origin, profile FROM links WHERE ended IS NULL ORDER BY user_id"
 )
@@ -108,9 +117,9 @@ def scene(postgresql_url: str, tmp_path: Path) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def either(database_url: str, tmp_path: Path) -> Iterator[Scene]:
-    """Give one with each kind of memory."""
-    with scene_in(tmp_path, database_url) as scene:
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    """Give one with the kind of memory that the test names."""
+    with scene_in(tmp_path, request.getfixturevalue(f"{request.param}_url")) as scene:
         yield scene
 
 
@@ -177,8 +186,10 @@ def test_who_is_killed_while_deciding_has_done_nothing(
         assert scene.end() == undisturbed
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("batch", [1, CHANGES])
+@pytest.mark.parametrize(
+    ("batch", "when"),
+    [(1, "after"), long(1, "before"), long(CHANGES, "before"), long(CHANGES, "after")],
+)
 def test_who_is_killed_while_applying_is_made_good(
     batch: int, when: str, scene: Scene, undisturbed: tuple[object, ...]
 ) -> None:
@@ -201,7 +212,11 @@ def test_who_is_killed_while_applying_is_made_good(
     assert scene.end() == undisturbed
 
 
-@pytest.mark.parametrize("done_first", [1, 3])
+@pytest.mark.parametrize(
+    ("either", "done_first"),
+    [("postgresql", 1), long("postgresql", 3), long("sqlite", 1), long("sqlite", 3)],
+    indirect=["either"],
+)
 def test_who_is_killed_with_several_batches_in_flight_is_made_good(
     done_first: int, either: Scene, undisturbed: tuple[object, ...]
 ) -> None:
@@ -224,6 +239,7 @@ def test_who_is_killed_with_several_batches_in_flight_is_made_good(
     assert either.end() == undisturbed
 
 
+@LONG
 def test_who_is_killed_while_an_answer_is_late_is_made_good(
     scene: Scene, undisturbed: tuple[object, ...]
 ) -> None:
@@ -245,7 +261,7 @@ def test_who_is_killed_while_an_answer_is_late_is_made_good(
     assert scene.end() == undisturbed
 
 
-@pytest.mark.parametrize("name", ["GET", "POST"])
+@pytest.mark.parametrize("name", ["POST", long("GET")])
 def test_a_second_run_while_the_first_is_under_way_does_nothing(
     name: str, scene: Scene, undisturbed: tuple[object, ...]
 ) -> None:
@@ -270,7 +286,7 @@ def test_a_second_run_while_the_first_is_under_way_does_nothing(
 
     assert first.code == 0
     assert second[0][0] == 6
-    assert "another run is writing to this environment; nothing was done" in second[0][1]
+    assert "is writing to this environment; nothing was done" in second[0][1]
     assert scene.end() == undisturbed
 
 
@@ -293,7 +309,17 @@ def mortal(scene: Scene, at: int | None) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.split("\n")
 
 
-@pytest.mark.parametrize("at", [0, 2, 3, 7])
+@pytest.mark.parametrize(
+    ("either", "at"),
+    [
+        ("sqlite", 2),
+        ("postgresql", 3),
+        *(long(kind, at) for kind in ("sqlite", "postgresql") for at in (0, 7)),
+        long("sqlite", 3),
+        long("postgresql", 2),
+    ],
+    indirect=["either"],
+)
 def test_who_is_killed_at_a_commit_is_made_good(
     at: int, either: Scene, undisturbed: tuple[object, ...]
 ) -> None:
@@ -304,7 +330,7 @@ def test_who_is_killed_at_a_commit_is_made_good(
     assert either.end() == undisturbed
 
 
-@pytest.mark.campaign
+@LONG
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_every_moment_of_a_life_may_be_its_last(
     kind: str, postgresql_server: Server, tmp_path: Path, undisturbed: tuple[object, ...]
@@ -348,6 +374,7 @@ def test_every_moment_of_a_life_may_be_its_last(
     assert {key: end for key, end in ends.items() if end != (-signal.SIGKILL, undisturbed)} == {}
 
 
+@LONG
 def test_the_moments_of_a_life_are_all_its_commits(scene: Scene) -> None:
     """A run is begun, planned, sent in as many batches as there are, closed and ended."""
     code, moments = mortal(scene, None)
