@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import random
+import threading
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import structlog
 from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from syncd.config.values import duration
+from syncd.core import cron
+from syncd.core.errors import UsageError
 
 __all__ = ["Scheduler", "previous"]
 
-DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-"""Cron's days of the week by number; 7 is Sunday, too."""
-LOOKED_BACK = timedelta(days=366)
+LEAST = timedelta(seconds=1)
+"""No task is due more often."""
 
 
 class Scheduler:
@@ -30,10 +31,11 @@ class Scheduler:
     After a pause a task is due once, however often its time has passed meanwhile.
     """
 
-    def __init__(self, due: Callable[[str, str], None]) -> None:
+    def __init__(self, due: Callable[[str, str], object]) -> None:
         """Begin without any task."""
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._due = due
+        self._lock = threading.RLock()
         self._inner = BackgroundScheduler(
             timezone=ZoneInfo("UTC"),
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
@@ -56,19 +58,22 @@ class Scheduler:
         self, environment: str, tasks: Mapping[str, str], zone: str, jitter: timedelta
     ) -> None:
         """Let *tasks* (a duration or a cron line for each) be due for an environment."""
-        self.forget(environment)
-        for task, when in tasks.items():
-            self._inner.add_job(
-                self._due,
-                _trigger(when, zone, jitter),
-                args=(environment, task),
-                id=f"{environment} {task}",
-            )
+        # Who takes an environment over plans, and so does who sees that the clock was set.
+        with self._lock:
+            self.forget(environment)
+            for task, when in tasks.items():
+                self._inner.add_job(
+                    self._call,
+                    _Trigger(when, zone, jitter),
+                    args=(environment, task),
+                    id=f"{environment} {task}",
+                )
 
     def forget(self, environment: str) -> None:
         """Let nothing be due for an environment any more."""
-        for job in self._jobs(environment):
-            job.remove()
+        with self._lock:
+            for job in self._jobs(environment):
+                job.remove()
 
     def next(self, environment: str) -> dict[str, datetime]:
         """Return when each task is due next."""
@@ -78,68 +83,53 @@ class Scheduler:
             if job.next_run_time is not None
         }
 
-    def _jobs(self, environment: str) -> Iterator[Job]:
-        return (j for j in self._inner.get_jobs() if j.id.partition(" ")[0] == environment)
+    def _jobs(self, environment: str) -> list[Job]:
+        with self._lock:
+            jobs = self._inner.get_jobs()
+        return [job for job in jobs if job.id.partition(" ")[0] == environment]
+
+    def _call(self, environment: str, task: str) -> None:
+        try:
+            self._due(environment, task)
+        except UsageError as error:
+            # Given up this very moment: whoever keeps the environment now has the task, too.
+            structlog.get_logger().debug("task not asked for", why=str(error))
 
 
-def _trigger(when: str, zone: str, jitter: timedelta) -> BaseTrigger:
-    most = int(jitter.total_seconds()) or None
+class _Trigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """
+    Gives the library the next time of a task.
+
+    Times are UTC throughout: on the nights on which clocks are set, adding to a local time
+    leads an hour astray. A library's missed times are all one: the next is always to come.
+    """
+
+    def __init__(self, when: str, zone: str, jitter: timedelta) -> None:
+        self._after = _after(when, zone)
+        self._jitter = jitter
+
+    def get_next_fire_time(
+        self, previous_fire_time: datetime | None, now: datetime
+    ) -> datetime | None:
+        """Return when the task is due next, after it was due last."""
+        last = now if previous_fire_time is None else max(previous_fire_time, now)
+        found = self._after(last.astimezone(UTC))
+        return None if found is None else found + self._jitter * random.random()  # noqa: S311  # no secret
+
+
+def _after(when: str, zone: str) -> Callable[[datetime], datetime | None]:
     if len(when.split()) == 1:
-        seconds = max(1, int(duration(when).total_seconds()))
-        return IntervalTrigger(seconds=seconds, jitter=most, timezone=ZoneInfo("UTC"))
-    return _cron(when, zone, most)
+        span = max(LEAST, duration(when))
+        return lambda moment: moment + span
+    return cron.line(when, ZoneInfo(zone)).after
 
 
-def _cron(line: str, zone: str, jitter: int | None) -> BaseTrigger:
-    minute, hour, day, month, weekday = line.split()
-    fields = {"minute": minute, "hour": hour, "month": month}
+def previous(when: str, zone: str, now: datetime) -> datetime | None:
+    """
+    Return when a task was due last, at or before *now*; an interval ago for a duration.
 
-    def trigger(**days: str) -> CronTrigger:
-        return CronTrigger(**fields, **days, timezone=ZoneInfo(zone), jitter=jitter)
-
-    if weekday.startswith("*"):
-        return trigger(day=day, day_of_week=_weekdays(weekday))
-    if day.startswith("*"):
-        return trigger(day_of_week=_weekdays(weekday), day=day)
-    # Cron's own rule: where both kinds of day are given, either one is enough.
-    return OrTrigger([trigger(day=day), trigger(day_of_week=_weekdays(weekday))])
-
-
-def _weekdays(field: str) -> str:
-    """Spell out days of the week: the library counts from Monday, cron from Sunday."""
-    if field == "*":
-        return "*"
-    found = [number % 7 for piece in field.lower().split(",") for number in _days(piece)]
-    return ",".join(DAYS[number] for number in sorted(set(found)))
-
-
-def _days(piece: str) -> range:
-    span, _, step = piece.partition("/")
-    first, _, last = span.partition("-")
-    if span == "*":
-        return range(0, 7, int(step or 1))
-    begin = _day(first)
-    end = _day(last) if last else (6 if step else begin)
-    return range(begin, end + 1 if end >= begin else end + 8, int(step or 1))
-
-
-def _day(word: str) -> int:
-    return int(word) if word.isdecimal() else DAYS.index(word)
-
-
-def previous(when: str, zone: str, now: datetime) -> datetime:
-    """Return when a task was due last, at or before *now*; an interval ago for a duration."""
+    None for a cron line whose time did not come for years.
+    """
     if len(when.split()) == 1:
         return now - duration(when)
-    trigger = _cron(when, zone, None)
-    back = timedelta(hours=1)
-    while back <= LOOKED_BACK:
-        last = None
-        moment = trigger.get_next_fire_time(None, now - back)
-        while moment is not None and moment <= now:
-            last = moment
-            moment = trigger.get_next_fire_time(moment, moment + timedelta(seconds=1))
-        if last is not None:
-            return datetime.fromtimestamp(last.timestamp(), UTC)
-        back *= 4
-    return now - LOOKED_BACK
+    return cron.line(when, ZoneInfo(zone)).before(now)

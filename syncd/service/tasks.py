@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -84,7 +86,7 @@ class Tasks:
             with self.database.durable() as tx:
                 env = _number(tx, app, environment)
                 jobs.begin(tx, env, task, iso(app.clock()))
-            outcome = self._done(app, environment, task)
+            outcome = self._done(app, environment, task, log)
             with self.database.durable() as tx:
                 jobs.end(tx, env, task, iso(app.clock()), _problem(outcome))
             self.show(environment)
@@ -92,13 +94,13 @@ class Tasks:
                 self.told(env, environment)
         except StateError as error:
             return Outcome("internal", str(error))
-        except Exception:
-            # The daemon goes on whatever happens: the next run starts from what is there.
-            log.exception("task failed by a defect in syncd")
-            return Outcome("internal", "a defect in syncd; see the log")
+        except Exception as error:  # noqa: BLE001  # a defect must not end the daemon
+            return _defect(error, log)
         return outcome
 
-    def _done(self, app: App, environment: str, task: str) -> Outcome:
+    def _done(
+        self, app: App, environment: str, task: str, log: structlog.typing.FilteringBoundLogger
+    ) -> Outcome:
         try:
             if task in READING:
                 return self._reconciled(app, environment, task)
@@ -113,6 +115,8 @@ class Tasks:
             return Outcome("target", str(error))
         except SyncdError as error:
             return Outcome("internal", str(error))
+        except Exception as error:  # noqa: BLE001  # likewise
+            return _defect(error, log)
 
     def _reconciled(self, app: App, environment: str, task: str) -> Outcome:
         metrics = self.metrics
@@ -192,15 +196,21 @@ class Tasks:
         if broken or full is None or full.started is None:
             yield "full"
             return
-        if full.started + LATE < previous(daemon.full, daemon.timezone, now):
+        if _passed(full.started, daemon.full, daemon.timezone, now):
             yield "full"
             return
         delta = known.get("delta")
         last = full.started
         if delta is not None and delta.started is not None:
             last = max(last, delta.started)
-        if last + LATE < previous(daemon.delta, daemon.timezone, now):
+        if _passed(last, daemon.delta, daemon.timezone, now):
             yield "delta"
+
+
+def _passed(started: datetime, when: str, zone: str, now: datetime) -> bool:
+    """Tell whether a task's time came after it was begun last."""
+    due = previous(when, zone, now)
+    return due is not None and started + LATE < due
 
 
 def _number(tx: Tx, app: App, environment: str) -> int:
@@ -209,6 +219,18 @@ def _number(tx: Tx, app: App, environment: str) -> int:
 
 def _known(tx: Tx, app: App, environment: str) -> int | None:
     return lookup.environment_number(tx, environment, app.config.environments[environment].url)
+
+
+def _defect(error: Exception, log: structlog.typing.FilteringBoundLogger) -> Outcome:
+    """
+    Put a defect on record; the daemon goes on, and the next run starts from what is there.
+
+    Only where it happened is said: what it says itself may hold something of a person.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error("task failed by a defect in syncd", error=type(error).__name__, where=where)
+    return Outcome("internal", f"a defect in syncd ({type(error).__name__}); see the log")
 
 
 def _problem(outcome: Outcome) -> str | None:

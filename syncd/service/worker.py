@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.errors import UsageError
+
 __all__ = ["ORDER", "Worker"]
 
 ORDER = ("full", "delta", "conflicts", "preflight", "housekeeping")
@@ -38,8 +40,14 @@ class Worker:
         self._thread.start()
 
     def request(self, task: str, who: str) -> str:
-        """Ask for a task: "started", "queued", or "already waiting" where it makes no odds."""
+        """
+        Ask for a task: "started", "queued", or "already waiting" where it makes no odds.
+
+        Raises UsageError after the end.
+        """
         with self._lock:
+            if self._over:
+                raise UsageError(f"{self.environment} is not kept by this replica any more")
             covering = [t for t in self._waiting if t == task or task in COVERED.get(t, ())]
             if covering:
                 return "already waiting"
@@ -48,7 +56,7 @@ class Worker:
             self._waiting[task] = who
             self.changed(len(self._waiting))
             self._lock.notify()
-            return "queued" if self.running else "started"
+            return "queued" if self.running or self.waiting()[0] != task else "started"
 
     def waiting(self) -> Sequence[str]:
         """Return what waits, first things first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -9,13 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from syncd.state.database import one, rows, run
+from syncd.state.database import rows, run
 from syncd.state.lease import NOW
 
-__all__ = ["Kept", "beat", "keepers", "leave"]
+__all__ = ["Kept", "beat", "keepers", "leave", "moves"]
 
 FORGOTTEN = 20
 """A replica that was not heard of for so many leases is no longer listed."""
+NOBODY = ""
+"""The owner of what was given up; who falls silent leaves a name behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,49 @@ def beat(tx: Connection, owner: str, names: Sequence[str], seconds: float) -> Ke
     """
     Say that this replica lives, keep what it has, and share the environments out.
 
-    A replica takes what nobody keeps, up to its share of them all, and gives up what is
-    above its share while others live. What stays free for a whole lease anybody takes.
+    A replica takes what nobody keeps, up to its share of them all, and gives up what others
+    lack for theirs. What stays free for a whole lease anybody takes.
     """
+    others = _meet(tx, owner, seconds)
+    leases = _leases(tx, seconds)
+    current = {name: row.owner for name, row in leases.items() if not row.ended}
+    mine = [name for name in names if current.get(name) == owner]
+    free = [name for name in names if name not in current]
+    counts = Counter(current.values())
+    number = moves(len(names), len(mine), len(free), [counts[other] for other in others])
+    keep = len(mine) + min(number, 0)
+    take = free[: max(number, 0)]
+    take += [name for name in free[len(take) :] if name in leases and leases[name].long]
+    unknown = [name for name in free if name not in leases and name not in take]
+    for name in mine[keep:] + unknown:
+        _give_up(tx, name)
+    for name in mine[:keep] + take:
+        _keep(tx, name, owner, seconds)
+    silent = {name for name in take if name in leases and leases[name].owner not in {NOBODY, owner}}
+    return Kept(frozenset(mine[:keep] + take), frozenset(silent))
+
+
+def moves(total: int, mine: int, free: int, others: Sequence[int]) -> int:
+    """
+    Return how many environments a replica takes of those that are free; below 0, gives up.
+
+    *others* is what each of the other replicas has. In the end all have as many, or one more
+    than somebody else: what is free is left to those who have too few.
+    """
+    low, high = total // (len(others) + 1), ceil(total / (len(others) + 1))
+    lacking = sum(max(0, low - each) for each in others) - free
+    room = sum(max(0, high - each) for each in others) - free
+    spare = max(min(mine - low, lacking), min(mine - high, room))
+    if spare > 0:
+        return -spare
+    return min(free, max(low - mine, min(high - mine, -lacking), 0))
+
+
+def _meet(tx: Connection, owner: str, seconds: float) -> list[str]:
+    """Say that a replica lives, and return the others that do; they wait until this beat ends."""
+    # A process that stops in the middle must not keep the others waiting.
+    patience = str(max(1, int(seconds * 1000 / 3)))
+    run(tx, "SELECT set_config('idle_in_transaction_session_timeout', :ms, true)", ms=patience)
     # One beat after the other: two that look at once would both take the last free one.
     run(tx, "LOCK TABLE replicas IN EXCLUSIVE MODE")
     run(
@@ -42,40 +85,19 @@ def beat(tx: Connection, owner: str, names: Sequence[str], seconds: float) -> Ke
         me=owner,
     )
     run(tx, f"DELETE FROM replicas WHERE seen < {NOW} - :long", long=seconds * FORGOTTEN)
-    live = int(one(tx, f"SELECT count(*) FROM replicas WHERE seen > {NOW} - :ttl", ttl=seconds))
-    share = ceil(len(names) / max(live, 1))
-    wanted = set(names)
-    mine: list[str] = []
-    free: list[tuple[str, bool, bool]] = []
-    known = {row.name.partition(":")[2]: row for row in _leases(tx, seconds)}
-    for name in names:
-        row = known.get(name)
-        if row is not None and row.owner == owner and row.fence >= 0 and not row.ended:
-            mine.append(name)
-        elif row is None or row.ended:
-            free.append((name, row is not None and row.owner != owner, bool(row and row.long)))
-    for name in mine[share:]:
-        run(tx, f"UPDATE leases SET until = {NOW} WHERE name = :name", name=f"keeper:{name}")
-    mine = mine[:share]
-    taken = set()
-    for name, from_other, long in free:
-        if len(mine) < share or long:
-            _keep(tx, name, owner, seconds)
-            mine.append(name)
-            if from_other:
-                taken.add(name)
-    for name in mine:
-        _keep(tx, name, owner, seconds)
-    return Kept(frozenset(mine) & wanted, frozenset(taken))
+    sql = f"SELECT name FROM replicas WHERE seen > {NOW} - :ttl AND name <> :me"
+    return [row.name for row in rows(tx, sql, ttl=seconds, me=owner)]
 
 
-def _leases(tx: Connection, seconds: float) -> Sequence[Any]:
-    return rows(
+def _leases(tx: Connection, seconds: float) -> dict[str, Any]:
+    """All leases of environments, by their names."""
+    found = rows(
         tx,
-        f"SELECT name, owner, fence, until < {NOW} AS ended, until < {NOW} - :ttl AS long "
+        f"SELECT name, owner, until < {NOW} AS ended, until < {NOW} - :ttl AS long "
         "FROM leases WHERE name LIKE 'keeper:%'",
         ttl=seconds,
     )
+    return {row.name.partition(":")[2]: row for row in found}
 
 
 def _keep(tx: Connection, name: str, owner: str, seconds: float) -> None:
@@ -91,17 +113,34 @@ def _keep(tx: Connection, name: str, owner: str, seconds: float) -> None:
     )
 
 
+def _give_up(tx: Connection, name: str) -> None:
+    """Offer an environment to whoever comes first."""
+    run(
+        tx,
+        f"INSERT INTO leases (name, owner, fence, until) VALUES (:name, :nobody, 0, {NOW}) "
+        "ON CONFLICT (name) DO UPDATE SET until = excluded.until, owner = excluded.owner",
+        name=f"keeper:{name}",
+        nobody=NOBODY,
+    )
+
+
 def leave(tx: Connection, owner: str) -> None:
     """Give up everything at once: the others need not wait for a lease to run out."""
     run(
         tx,
-        f"UPDATE leases SET until = {NOW} WHERE name LIKE 'keeper:%' AND owner = :me",
+        f"UPDATE leases SET until = {NOW}, owner = :nobody "
+        "WHERE name LIKE 'keeper:%' AND owner = :me",
         me=owner,
+        nobody=NOBODY,
     )
     run(tx, "DELETE FROM replicas WHERE name = :me", me=owner)
 
 
 def keepers(tx: Connection) -> dict[str, str]:
     """Return who keeps each environment that somebody keeps."""
-    sql = f"SELECT name, owner FROM leases WHERE name LIKE 'keeper:%' AND until > {NOW}"
-    return {row.name.partition(":")[2]: row.owner.rpartition(" ")[0] for row in rows(tx, sql)}
+    sql = (
+        f"SELECT name, owner FROM leases "
+        f"WHERE name LIKE 'keeper:%' AND owner <> :nobody AND until > {NOW}"
+    )
+    found = rows(tx, sql, nobody=NOBODY)
+    return {row.name.partition(":")[2]: row.owner.rpartition(" ")[0] for row in found}
