@@ -15,6 +15,7 @@ from threading import Timer
 import pytest
 
 from syncd.sandbox import Answer
+from tests.campaign import long
 from tests.e2e.house import CHANGES, NEW, OLD, Ear, House, Serve, document, opened, sentences
 from tests.sandbox.door import ROWS
 
@@ -92,7 +93,7 @@ def test_who_is_stopped_while_reading_has_sent_nothing(
     assert house.heal() == NEW
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize(("number", "code"), [long(*SIGNALS[0]), SIGNALS[1]])
 def test_who_is_stopped_while_deciding_has_sent_nothing(
     number: signal.Signals, code: int, house: House
 ) -> None:
@@ -120,8 +121,15 @@ def test_who_is_stopped_while_deciding_has_sent_nothing(
     assert house.heal() == NEW
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
-@pytest.mark.parametrize("batch", [1, CHANGES - 1])
+@pytest.mark.parametrize(
+    ("batch", "number", "code"),
+    [
+        (1, *SIGNALS[0]),
+        (CHANGES - 1, *SIGNALS[1]),
+        long(1, *SIGNALS[1]),
+        long(CHANGES - 1, *SIGNALS[0]),
+    ],
+)
 def test_who_is_stopped_while_applying_has_settled_what_was_under_way(
     batch: int, number: signal.Signals, code: int, house: House
 ) -> None:
@@ -140,8 +148,16 @@ def test_who_is_stopped_while_applying_has_settled_what_was_under_way(
     assert house.heal() == NEW
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
-@pytest.mark.parametrize("name", ["$batch", READING[0], READING[2]])
+@pytest.mark.parametrize(
+    ("name", "number", "code"),
+    [
+        ("$batch", *SIGNALS[1]),
+        (READING[0], *SIGNALS[0]),
+        long("$batch", *SIGNALS[0]),
+        long(READING[0], *SIGNALS[1]),
+        *(long(READING[2], *each) for each in SIGNALS),
+    ],
+)
 def test_who_asks_twice_leaves_at_once(
     name: str, number: signal.Signals, code: int, house: House
 ) -> None:
@@ -169,8 +185,10 @@ def test_who_asks_twice_leaves_at_once(
     assert unsettled(house) == 0
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("batch", [1, CHANGES])
+@pytest.mark.parametrize(
+    ("batch", "when"),
+    [(1, "before"), (CHANGES, "after"), long(1, "after"), long(CHANGES, "before")],
+)
 def test_who_is_killed_while_applying_is_made_good(batch: int, when: str, house: House) -> None:
     """Whether the environment had done it or not: the next run finds out, and goes on."""
 
@@ -190,7 +208,7 @@ def test_who_is_killed_while_applying_is_made_good(batch: int, when: str, house:
     assert unsettled(house) == 0
 
 
-@pytest.mark.parametrize("name", [READING[0], READING[2]])
+@pytest.mark.parametrize("name", [long(READING[0]), READING[2]])
 def test_who_is_killed_while_reading_is_made_good(name: str, house: House) -> None:
     """Half a read leaves nothing behind."""
 

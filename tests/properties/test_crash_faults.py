@@ -18,6 +18,7 @@ from syncd.core.plan import Result
 from syncd.core.settings import Policy
 from syncd.engine.parts import RunReport
 from syncd.sandbox.faults import Fault, FaultKind, Request
+from tests.campaign import long
 from tests.properties.stage import Stage, searching
 from tests.strategies import FAR, FIELD, OFFICE, USERS, Day, Scene, scenes
 from tests.world import ROWS, URL, World, number
@@ -140,7 +141,7 @@ def company() -> Scene:
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", long("postgresql")])
 def either(request: pytest.FixtureRequest) -> Stage:
     """Give a stage on each database."""
     found: Stage = request.getfixturevalue(f"{request.param}_stage")

@@ -22,6 +22,7 @@ from syncd.sandbox import Answer
 from syncd.sandbox.faults import Fault, FaultKind
 from syncd.state.database import Database
 from syncd.state.lease import lease
+from tests.campaign import LONG, long
 from tests.cli.office import environ
 from tests.e2e.house import CHANGES, NEW, OLD, SECOND, House, Serve, faithful, opened
 from tests.postgres import Server
@@ -29,15 +30,6 @@ from tests.sandbox.door import ROWS, Door
 
 ROOT = Path(__file__).parents[2]
 GONE = Answer(503, cut=True)
-LONG = pytest.mark.campaign
-"""A plain run takes one of each kind: every process costs seconds. The campaign has all of them."""
-
-
-def long(*values: object) -> Any:
-    """Leave an example to the campaign."""
-    return pytest.param(*values, marks=LONG)
-
-
 READS = [ROWS, long("systemusers"), long("teammobileofflineprofilememberships")]
 LINKS = (
     "SELECT person, user_id, rung, origin, profile FROM links WHERE ended IS NULL ORDER BY user_id"
