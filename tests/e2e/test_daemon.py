@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from threading import Event
 
+import pytest
+
 from syncd.sandbox import Answer
 from tests.e2e.house import Serve
 from tests.e2e.service import Site, site, until
@@ -100,6 +102,7 @@ def test_a_reload_takes_the_new_configuration_or_keeps_the_old_one(tmp_path: Pat
         until(lambda: "OUT_OF_SCOPE" in daemon.get("/metrics").text, "the new rules in force")
 
 
+@pytest.mark.campaign
 def test_a_signal_asks_for_a_run_at_once(tmp_path: Path) -> None:
     """SIGUSR1 looks for changes, also where the next look is a day away."""
     with site(tmp_path, opened(tmp_path)) as place:
@@ -138,6 +141,7 @@ def test_a_stop_in_the_middle_of_a_batch_settles_what_is_in_flight(tmp_path: Pat
         assert second.end() == 0
 
 
+@pytest.mark.campaign
 def test_who_asks_twice_to_stop_is_not_kept_waiting(tmp_path: Path) -> None:
     """A second SIGTERM leaves at once, whatever is in flight; the next start makes it good."""
     asked, go = Event(), Event()

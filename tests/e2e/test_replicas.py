@@ -19,6 +19,8 @@ from tests.e2e.service import LEASE, Process, Site, site, until
 from tests.e2e.wire import cable
 from tests.postgres import Server
 
+pytestmark = pytest.mark.campaign  # half a minute each; tests/e2e/test_whole.py is in every run
+
 FEW = {"E1": "Field", "E2": "Depot"}
 MANY = {f"E{number}": "Field" if number % 3 else "Depot" for number in range(1, 31)}
 BOUND = 4 * LEASE + 30
