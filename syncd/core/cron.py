@@ -18,6 +18,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 """Cron's days of the week by number; 7 is Sunday, too."""
 DAY = timedelta(days=1)
+NONE = timedelta(0)
 HORIZON = 366 * 8 + 1
 """Days to look ahead and back: from one 29th of February to the next it may be eight years."""
 
@@ -69,12 +70,16 @@ class Line:
 
     def _times(self, day: date) -> list[datetime]:
         """Return the times of a day in order."""
-        return sorted(
-            moment
-            for hour in self.hours
-            for minute in self.minutes
-            for moment in self._moments(datetime.combine(day, time(hour, minute)))
-        )
+        local = [
+            datetime.combine(day, time(hour, minute))
+            for hour in sorted(self.hours)
+            for minute in sorted(self.minutes)
+        ]
+        begin = datetime.combine(day, time.min, self.zone)
+        offset = begin.utcoffset()
+        if offset == (begin + DAY).utcoffset():
+            return [(each - (offset or NONE)).replace(tzinfo=UTC) for each in local]
+        return sorted({moment for each in local for moment in self._moments(each)})
 
     def _moments(self, local: datetime) -> set[datetime]:
         """Say when the clocks of the place show a time; a second time only if hours pass."""
