@@ -123,7 +123,7 @@ def test_the_pod_may_nothing() -> None:
 
 
 def test_the_cluster_sets_no_setting_by_accident() -> None:
-    """For each service Kubernetes sets NAME_PORT; SYNCD_PORT would be an unknown setting."""
+    """For each service Kubernetes sets NAME_PORT; what begins with SYNCD_ is for settings only."""
     assert manifest("service")["metadata"]["name"] == "syncd"
     assert pod()["enableServiceLinks"] is False
 
