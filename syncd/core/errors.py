@@ -8,6 +8,7 @@ Everything syncd raises on purpose.
     ├── StateError           the state database cannot be used
     │   ├── StateLocked      another process is writing to it
     │   ├── StateUnusable    wrong address, no permission, from the future
+    │   │   └── StateAway    the server does not answer, and may again
     │   └── StateBroken      corrupt, or the disk is full
     ├── LeaseHeld            another run is writing to this environment
     ├── LeaseLost            another run may be, after this one was silent for too long
@@ -31,6 +32,7 @@ __all__ = [
     "LeaseHeld",
     "LeaseLost",
     "PlanError",
+    "StateAway",
     "StateBroken",
     "StateError",
     "StateLocked",
@@ -76,6 +78,10 @@ class StateLocked(StateError):
 
 class StateUnusable(StateError):
     """The state database is not there, may not be written, or has another schema."""
+
+
+class StateAway(StateUnusable):
+    """The server of the state database does not answer; it may later."""
 
 
 class StateBroken(StateError):

@@ -15,7 +15,15 @@ import structlog
 from syncd import __version__
 from syncd.app import App
 from syncd.config import Config
-from syncd.core.errors import ConfigError, LeaseHeld, StateError, SyncdError, UsageError
+from syncd.core.errors import (
+    ConfigError,
+    LeaseHeld,
+    StateAway,
+    StateError,
+    Stopped,
+    SyncdError,
+    UsageError,
+)
 from syncd.engine.parts import Clock
 from syncd.service.admin.board import TASKS, Check, EnvironmentState
 from syncd.service.admin.server import Server, serve
@@ -33,6 +41,8 @@ __all__ = ["Daemon", "daemon"]
 
 LEAVING = 25.0
 """Seconds in which what is in flight must be settled after somebody asked to stop."""
+AGAIN = 5.0
+"""Seconds between two tries to reach a state database that does not answer."""
 LOOK = 1.0
 """Seconds between two looks at the clock."""
 JUMP = 30.0
@@ -47,13 +57,31 @@ def daemon(app: App, load: Callable[[], App]) -> Iterator[Daemon]:
     *load* reads the configuration anew. Raises ConfigError where something of it cannot
     be had (a port that is taken), LeaseHeld where another daemon has the SQLite database.
     """
-    with app.database() as database, _alone(database):
+    with _opened(app) as database, _alone(database):
         working = Daemon(app, load, database)
         try:
             working.start()
             yield working
         finally:
             working.stop()
+
+
+@contextlib.contextmanager
+def _opened(app: App) -> Iterator[Database]:
+    """Open the state database, as soon as its server answers; raises Stopped if asked meanwhile."""
+    with contextlib.ExitStack() as stack:
+        told = False
+        while True:
+            try:
+                database = stack.enter_context(app.database())
+                break
+            except StateAway as error:
+                if not told:
+                    structlog.get_logger().error("state database", problem=str(error))
+                told = True
+            if app.stop.wait(AGAIN):
+                raise Stopped("asked to stop before the state database answered")
+        yield database
 
 
 @contextlib.contextmanager

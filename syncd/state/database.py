@@ -22,7 +22,13 @@ from sqlalchemy import Connection, Engine, TextClause, create_engine, event, tex
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
-from syncd.core.errors import StateBroken, StateError, StateLocked, StateUnusable
+from syncd.core.errors import (
+    StateAway,
+    StateBroken,
+    StateError,
+    StateLocked,
+    StateUnusable,
+)
 
 __all__ = [
     "Database",
@@ -151,7 +157,7 @@ class Database:
                 "check the path in state.url and its permissions"
             )
         if isinstance(error, OperationalError) and not self.sqlite:
-            return StateUnusable(
+            return StateAway(
                 f"state database {self.place} does not answer: {_first(said)}; "
                 "check state.url and that the server runs"
             )

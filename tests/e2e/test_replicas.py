@@ -157,6 +157,20 @@ def test_a_database_that_was_away_is_taken_up_again(tmp_path: Path, state: str) 
         place.arrived(MANY)
 
 
+def test_a_database_that_comes_later_is_waited_for(tmp_path: Path, state: str) -> None:
+    """A machine that starts everything at once: the daemon says what it misses, and stays."""
+    with site(tmp_path, state) as place:
+        name = make_url(state).database
+        admin = state.replace(f"/{name}", "/postgres")
+        execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        place.people(FEW)
+        daemon = place.daemon()
+        daemon.said("state database")
+        execute(admin, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        place.arrived(FEW)
+        assert daemon.end() == 0
+
+
 def test_a_replica_that_is_cut_off_is_replaced(
     tmp_path: Path, state: str, postgresql_server: Server
 ) -> None:
