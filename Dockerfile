@@ -1,12 +1,13 @@
 ARG BASE=python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ENV PIP_CACHE_DIR=/var/cache/pip \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY deploy/build.lock deploy/requirements.lock ./
 # Another index, a proxy, a certificate: `--secret id=pip,src=pip.conf`. It stays in no layer.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m venv --without-pip /opt/syncd \
     && python3 -m venv --without-pip /opt/build \

@@ -137,6 +137,8 @@ class Daemon:
         self._server, self.port = server, server.port
         self._notifier.start()
         self._scheduler.start()
+        for name in self.app.config.environments:
+            self.metrics.keeps(name, held=False)
         self._keeper.start()
         self._log.info("daemon works", port=self.port, environments=sorted(self._keeper.kept))
 

@@ -83,6 +83,9 @@ def interval(task: str) -> timedelta:
     settings = Daemon()
     when = getattr(settings, task)
     last = previous(when, settings.timezone, NOW)
+    assert last is not None
     if len(when.split()) == 1:
         return NOW - last
-    return last - previous(when, settings.timezone, last - timedelta(seconds=1))
+    before = previous(when, settings.timezone, last - timedelta(seconds=1))
+    assert before is not None
+    return last - before
