@@ -43,16 +43,17 @@ def beat(tx: Connection, owner: str, names: Sequence[str], seconds: float) -> Ke
     free = [name for name in names if name not in current]
     counts = Counter(current.values())
     number = moves(len(names), len(mine), len(free), [counts[other] for other in others])
-    keep = len(mine) + min(number, 0)
+    # The first ones: what was configured last, others may not know yet.
+    spare, mine = mine[: max(-number, 0)], mine[max(-number, 0) :]
     take = free[: max(number, 0)]
     take += [name for name in free[len(take) :] if name in leases and leases[name].long]
     unknown = [name for name in free if name not in leases and name not in take]
-    for name in mine[keep:] + unknown:
+    for name in spare + unknown:
         _give_up(tx, name)
-    for name in mine[:keep] + take:
+    for name in mine + take:
         _keep(tx, name, owner, seconds)
     silent = {name for name in take if name in leases and leases[name].owner not in {NOBODY, owner}}
-    return Kept(frozenset(mine[:keep] + take), frozenset(silent))
+    return Kept(frozenset(mine + take), frozenset(silent))
 
 
 def moves(total: int, mine: int, free: int, others: Sequence[int]) -> int:
