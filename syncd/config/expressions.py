@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from types import ModuleType
 
-import cel
+# The package loads an interactive shell of its own with itself, which nobody here types into:
+# half of the time that any command of ours would take to start.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+import cel  # noqa: E402  # after the line above
 
-from syncd.config import tokens
-from syncd.config.shape import nearest
-from syncd.config.tokens import Kind, Token
-from syncd.core.model import Value
-from syncd.core.rules import Predicate, RuleError
+from syncd.config import tokens  # noqa: E402  # likewise
+from syncd.config.shape import nearest  # noqa: E402  # likewise
+from syncd.config.tokens import Kind, Token  # noqa: E402  # likewise
+from syncd.core.model import Value  # noqa: E402  # likewise
+from syncd.core.rules import Predicate, RuleError  # noqa: E402  # likewise
 
 __all__ = ["ALWAYS", "ANY", "LIST", "Expression", "ExpressionError", "compile_rule"]
 

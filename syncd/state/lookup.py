@@ -15,7 +15,6 @@ from syncd.core.identity import guid, login
 from syncd.core.ports import UserRow
 from syncd.state.database import one, rows
 from syncd.state.decisions import Ruling, Verb
-from syncd.state.schema_service import metadata
 
 __all__ = [
     "Clash",
@@ -309,6 +308,8 @@ def last_runs(tx: Connection) -> list[Run]:
 
 def sizes(tx: Connection) -> dict[str, int]:
     """How many rows each table has, by name; tables that are not there are left out."""
+    from syncd.state.schema_service import metadata  # noqa: PLC0415  # slow to import for a look
+
     known = {table.name for table in metadata.sorted_tables}
     names = sorted(known & set(inspect(tx).get_table_names()))
     return {name: int(one(tx, f"SELECT count(*) FROM {name}")) for name in names}
