@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 from syncd.core.errors import (
     StateAway,
@@ -137,6 +138,11 @@ class Database:
             yield
         except (DBAPIError, OperationalError) as error:
             raise self.explain(error) from error
+        except NoneFree as error:
+            raise StateAway(
+                f"state database {self.place} does not answer: no connection came free in time; "
+                "see that the server is well"
+            ) from error
 
     def explain(self, error: DBAPIError) -> StateError:
         """Say what went wrong with the database, and what to do."""
@@ -220,6 +226,8 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return
         connection.exec_driver_sql("BEGIN" if connection.info.get("reading") else "BEGIN IMMEDIATE")
 
     return engine

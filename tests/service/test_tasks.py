@@ -237,7 +237,6 @@ def test_a_preflight_names_the_profiles_that_are_missing(place: Shop) -> None:
     assert place.told == []
 
 
-@pytest.mark.xfail(reason="Database.session() begins a transaction on SQLite", strict=True)
 def test_housekeeping_is_done_without_an_environment(place: Shop) -> None:
     """It is about the state database only."""
     place.house.wire.ear = gone
