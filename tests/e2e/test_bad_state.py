@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncd.sandbox import Answer
+from syncd.state.upgrade import HEAD
 from tests.e2e.house import (
     BEFORE,
     CHANGES,
@@ -112,7 +113,7 @@ def test_a_state_from_the_future_is_left_alone(house: House) -> None:
     done = house.run()
     same = house.state.read_bytes() == before
     with closing(sqlite3.connect(house.state)) as state:
-        state.execute("UPDATE alembic_version SET version_num = '0001'")
+        state.execute("UPDATE alembic_version SET version_num = ?", (HEAD,))
         state.commit()
 
     (said,) = sentences(done)
