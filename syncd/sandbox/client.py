@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from syncd.sandbox.errors import SandboxError
-from syncd.sandbox.tables import SETS
+from syncd.sandbox.tables import WORLD_SETS
 
 __all__ = ["post_batches", "run_dump"]
 
@@ -26,7 +26,7 @@ def run_dump(url: str) -> str:
     One row a line. Raises SandboxError if it cannot be reached or does not answer as a sandbox.
     """
     parts = []
-    for name in SETS:
+    for name in WORLD_SETS:
         rows = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in _rows(url, name))
         parts.append(f'"{name}": [\n  {rows}\n]' if rows else f'"{name}": []')
     return "{\n" + ",\n".join(parts) + "\n}"

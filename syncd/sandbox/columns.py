@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["INT_HIGH", "Column", "Kind", "OnDelete", "Table", "link", "table"]
+__all__ = [
+    "INT_HIGH",
+    "TEXTUAL",
+    "Column",
+    "Kind",
+    "OnDelete",
+    "Table",
+    "link",
+    "regarding",
+    "table",
+]
 
 INT_LOW = -(2**31)
 INT_HIGH = 2**31 - 1
@@ -17,6 +27,8 @@ class Kind(StrEnum):
 
     GUID = "Uniqueidentifier"
     TEXT = "String"
+    MEMO = "Memo"
+    TABLE = "EntityName"
     INTEGER = "Integer"
     VERSION = "BigInt"
     DECIMAL = "Decimal"
@@ -27,6 +39,10 @@ class Kind(StrEnum):
     DATETIME = "DateTime"
     DATE = "Date"
     LOOKUP = "Lookup"
+
+
+TEXTUAL = frozenset({Kind.TEXT, Kind.MEMO, Kind.TABLE})
+"""The kinds whose values are texts."""
 
 
 class OnDelete(StrEnum):
@@ -44,7 +60,9 @@ class Column:
 
     `read` is its name in answers, filters and world files; `aliases` are further names that are
     understood there. `nav` is the name in `@odata.bind`, `collection` the parent's name for the
-    children. `required` means SystemRequired: never null once the row is there.
+    children. `required` means SystemRequired: never null once the row is there. A lookup that may
+    name rows of several tables has `targets` instead of `target`, and for each of them a
+    navigation property `<name>_<target>`.
     """
 
     name: str
@@ -63,6 +81,7 @@ class Column:
     collection: str | None = None
     on_delete: OnDelete = OnDelete.NO_CASCADE
     aliases: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,8 @@ class Table:
     status: int
     unique: tuple[int, ...] = ()
     """Positions that together are unique: the pair of an intersection."""
+    derived: bool = False
+    """Its rows follow from what the sandbox is: no world holds them, and nobody keeps them."""
 
     @property
     def key_column(self) -> Column:
@@ -122,33 +143,56 @@ def link(
     )
 
 
+def regarding(
+    name: str,
+    targets: tuple[str, ...],
+    collection: str,
+    on_delete: OnDelete = OnDelete.NO_CASCADE,
+) -> Column:
+    """Describe a lookup to rows of several tables, whose children are `<target>_<collection>`."""
+    return Column(
+        name,
+        Kind.LOOKUP,
+        f"_{name}_value",
+        on_delete=on_delete,
+        collection=collection,
+        targets=targets,
+    )
+
+
 def table(
     name: str,
     set_name: str,
     columns: tuple[Column, ...],
     *,
     unique: tuple[str, ...] = (),
+    derived: bool = False,
 ) -> Table:
     """Put a table together; its first column is the primary key."""
     positions = {column.read: at for at, column in enumerate(columns)}
     for at, column in enumerate(columns):
         positions |= dict.fromkeys(column.aliases, at)
     names = {column.name: at for at, column in enumerate(columns)}
+    navs = {c.nav: at for at, c in enumerate(columns) if c.nav is not None}
+    for at, column in enumerate(columns):
+        navs |= {f"{column.name}_{target}": at for target in column.targets}
+    has_state = any(column.kind is Kind.STATE for column in columns)
     return Table(
         name,
         set_name,
         columns[0].name,
         columns,
         positions,
-        {c.name: at for at, c in enumerate(columns) if c.nav is None},
-        {c.nav: at for at, c in enumerate(columns) if c.nav is not None},
+        {c.name: at for at, c in enumerate(columns) if c.nav is None and not c.targets},
+        navs,
         tuple(column.default for column in columns),
         names["versionnumber"],
         names.get("createdon", -1),
         names.get("modifiedon", -1),
         names.get("createdby", -1),
         names.get("modifiedby", -1),
-        names.get("statecode", -1),
-        names.get("statuscode", -1),
+        names["statecode"] if has_state else -1,
+        names["statuscode"] if has_state else -1,
         tuple(names[part] for part in unique),
+        derived=derived,
     )

@@ -10,7 +10,7 @@ import msgspec
 
 from syncd.sandbox.columns import Table
 from syncd.sandbox.errors import SandboxError
-from syncd.sandbox.store import Change, Row, Store
+from syncd.sandbox.store import Change, Row, Rows, Store
 from syncd.sandbox.world import fill_set
 
 __all__ = ["Keeper"]
@@ -45,7 +45,7 @@ class Keeper:
         found = self._db.execute("SELECT version FROM sandbox_version").fetchone()
         if found is None:
             return False
-        for rows in store.tables.values():
+        for rows in _kept(store):
             fill_set(store, rows.table, self._rows(rows.table), now)
         store.version = max(store.version, found[0])
         return True
@@ -58,7 +58,7 @@ class Keeper:
     def write(self, store: Store) -> None:
         """Put all rows of a store into the file."""
         with self._db:
-            for rows in store.tables.values():
+            for rows in _kept(store):
                 name = rows.table.name
                 self._db.executemany(
                     "INSERT OR REPLACE INTO sandbox_rows VALUES (?, ?, ?)",
@@ -87,6 +87,10 @@ class Keeper:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _kept(store: Store) -> list[Rows]:
+    return [rows for rows in store.tables.values() if not rows.table.derived]
 
 
 def _body(table: Table, row: Row) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from syncd.sandbox.columns import Column, OnDelete, Table
 from syncd.sandbox.index import Index, Row
+from syncd.sandbox.registrations import standing_rows
 from syncd.sandbox.tables import TABLES
 
 __all__ = ["Change", "Row", "Rows", "Store"]
@@ -110,6 +111,10 @@ class Store:
 
     def __init__(self) -> None:
         self.tables = {name: Rows(table) for name, table in TABLES.items()}
+        for name, standing in standing_rows().items():
+            self.tables[name].fill(standing)
+        self.lacking: set[str] = set()
+        """Names of privileges that the caller does not have, in lower case."""
         self.version = 0
         self.changes: list[Change] = []
         self._children = {

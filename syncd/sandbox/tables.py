@@ -11,116 +11,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TypedDict, Unpack
 
-from syncd.sandbox.columns import INT_HIGH, Column, Kind, OnDelete, Table, link, table
+from syncd.sandbox.columns import Column, Kind, OnDelete, Table, link, table
+from syncd.sandbox.neighbours import NEIGHBOURS
+from syncd.sandbox.shorthand import (
+    BUSINESS_UNIT,
+    CALLER,
+    ORGANIZATION,
+    SOLUTION,
+    audit,
+    choice,
+    flag,
+    guid,
+    imported,
+    internals,
+    key,
+    member,
+    memo,
+    moment,
+    number,
+    state_pair,
+    text,
+    version,
+)
 
-__all__ = ["BUSINESS_UNIT", "CALLER", "ORGANIZATION", "SETS", "STATUS_STATES", "TABLES"]
-
-CALLER = "5a7d0c00-0000-4000-8000-000000000001"
-"""The user behind every request that does not say otherwise: what WhoAmI answers."""
-BUSINESS_UNIT = "5a7d0c00-0000-4000-8000-000000000002"
-ORGANIZATION = "5a7d0c00-0000-4000-8000-000000000003"
-SOLUTION = "fd140aae-4df4-11dd-bd17-0019b9312238"
-"""The default solution, which has this id in every environment."""
+__all__ = [
+    "BUSINESS_UNIT",
+    "CALLER",
+    "ORGANIZATION",
+    "SETS",
+    "STATUS_STATES",
+    "TABLES",
+    "WORLD_SETS",
+]
 
 STATUS_STATES: Mapping[int, int] = MappingProxyType({1: 0, 2: 1})
 """The state that each status belongs to; it is also the only status of its state."""
-
-
-class Traits(TypedDict, total=False):
-    """What the shorthands below pass on to a column."""
-
-    create: bool
-    update: bool
-    required: bool
-    default: int | str | None
-
-
-def guid(name: str, **more: Unpack[Traits]) -> Column:
-    """Describe a GUID that is no lookup."""
-    return Column(name, Kind.GUID, name, **more)
-
-
-def text(name: str, max_length: int, **more: Unpack[Traits]) -> Column:
-    """Describe a text with its greatest length in characters."""
-    return Column(name, Kind.TEXT, name, max_length=max_length, **more)
-
-
-def number(name: str, low: int = -(2**31), **more: Unpack[Traits]) -> Column:
-    """Describe a whole number of 32 bits."""
-    return Column(name, Kind.INTEGER, name, low=low, high=INT_HIGH, **more)
-
-
-def flag(name: str, *, required: bool = False) -> Column:
-    """Describe a Boolean that starts as No."""
-    return Column(name, Kind.BOOLEAN, name, default=False, required=required)
-
-
-def choice(name: str, *labels: str, required: bool = False, update: bool = True) -> Column:
-    """Describe a picklist whose values count from 0."""
-    options = dict(enumerate(labels))
-    return Column(
-        name, Kind.CHOICE, name, options=options, default=0, required=required, update=update
-    )
-
-
-def moment(name: str, **more: Unpack[Traits]) -> Column:
-    """Describe a date with time."""
-    return Column(name, Kind.DATETIME, name, **more)
-
-
-def key(name: str) -> Column:
-    """Describe a primary key: chosen by the client or the server, and then fixed."""
-    return guid(name, update=False, required=True)
-
-
-def audit(*, organization: bool = True) -> tuple[Column, ...]:
-    """List the read-only columns that every table keeps about its rows."""
-    kept = (
-        link("createdby", "systemuser", "createdby", writable=False),
-        moment("createdon", create=False, update=False),
-        link("createdonbehalfby", "systemuser", "createdonbehalfby", writable=False),
-        link("modifiedby", "systemuser", "modifiedby", writable=False),
-        moment("modifiedon", create=False, update=False),
-        link("modifiedonbehalfby", "systemuser", "modifiedonbehalfby", writable=False),
-        Column(
-            "versionnumber", Kind.VERSION, "versionnumber", create=False, update=False,
-            low=-(2**63), high=2**63 - 1,
-        ),
-    )  # fmt: skip
-    if not organization:
-        return kept
-    owner = link("organizationid", "organization", "organizationid", writable=False,
-                 default=ORGANIZATION)  # fmt: skip
-    return (*kept, owner)
-
-
-def state_pair() -> tuple[Column, ...]:
-    """List life cycle and reason: Active (0, 1) or Inactive (1, 2); no row is made inactive."""
-    return (
-        Column(
-            "statecode", Kind.STATE, "statecode", create=False, required=True, default=0,
-            options={0: "Active", 1: "Inactive"},
-        ),
-        Column(
-            "statuscode", Kind.STATUS, "statuscode", default=1,
-            options={1: "Active", 2: "Inactive"},
-        ),
-    )  # fmt: skip
-
-
-def internals() -> tuple[Column, ...]:
-    """List the time zone columns that no client needs."""
-    return (number("timezoneruleversionnumber", -1), number("utcconversiontimezonecode", -1))
-
-
-def imported() -> tuple[Column, ...]:
-    """List the columns that can be given on create only."""
-    return (
-        number("importsequencenumber", update=False),
-        Column("overriddencreatedon", Kind.DATE, "overriddencreatedon", update=False),
-    )
 
 
 USER_MEMBERSHIP = table(
@@ -143,7 +69,7 @@ USER_MEMBERSHIP = table(
         *state_pair(),
         *imported(),
         *internals(),
-        *audit(),
+        *audit("usermobileofflineprofilemembership"),
     ),
 )  # fmt: skip
 
@@ -166,7 +92,7 @@ TEAM_MEMBERSHIP = table(
         *state_pair(),
         *imported(),
         *internals(),
-        *audit(),
+        *audit("teammobileofflineprofilemembership"),
     ),
 )  # fmt: skip
 
@@ -176,7 +102,7 @@ PROFILE = table(
     (
         key("mobileofflineprofileid"),
         text("name", 255, required=True),
-        text("description", 2000),
+        memo("description", 2000),
         text("introducedversion", 48),
         guid("processid"),
         guid("stageid"),
@@ -188,9 +114,9 @@ PROFILE = table(
         moment("publishedon"),
         guid("mobileofflineprofileidunique"),
         Column("overwritetime", Kind.DATE, "overwritetime", required=True, default="1900-01-01"),
-        text("selectedentitymetadata", 1073741823),
+        memo("selectedentitymetadata", 1073741823),
         guid("solutionid", required=True, default=SOLUTION),
-        *audit(),
+        *audit("mobileofflineprofile"),
     ),
 )  # fmt: skip
 
@@ -213,7 +139,7 @@ USER = table(
         text("lastname", 256),
         text("jobtitle", 100),
         text("title", 128),
-        flag("isdisabled"),
+        flag("isdisabled", no="Enabled", yes="Disabled"),
         text("disabledreason", 500),
         choice("deletedstate", "Not deleted", "Soft deleted", required=True),
         moment("azuredeletedon"),
@@ -227,14 +153,16 @@ USER = table(
         flag("issyncwithdirectory", required=True),
         number("userlicensetype", required=True, default=-1),
         guid("applicationid"),
-        link("businessunitid", "businessunit", "businessunitid", default=BUSINESS_UNIT),
-        link("parentsystemuserid", "systemuser", "parentsystemuserid"),
-        link("positionid", "position", "positionid"),
-        link("territoryid", "territory", "territoryid"),
+        link("businessunitid", "businessunit", "businessunitid", default=BUSINESS_UNIT,
+             collection="business_unit_system_users"),
+        link("parentsystemuserid", "systemuser", "parentsystemuserid",
+             collection="user_parent_user"),
+        link("positionid", "position", "positionid", collection="position_users"),
+        link("territoryid", "territory", "territoryid", collection="territory_system_users"),
         link("mobileofflineprofileid", "mobileofflineprofile", "mobileofflineprofileid",
              collection="MobileOfflineProfile_SystemUser"),
         number("identityid", required=True, default=0, create=False, update=False),
-        *audit(),
+        *audit("systemuser"),
     ),
 )  # fmt: skip
 
@@ -249,20 +177,13 @@ TEAM = table(
         choice("membershiptype", "Members and guests", "Members", "Owners", "Guests",
                required=True, update=False),
         guid("azureactivedirectoryobjectid", update=False),
-        link("businessunitid", "businessunit", "businessunitid", default=BUSINESS_UNIT),
+        link("businessunitid", "businessunit", "businessunitid", default=BUSINESS_UNIT,
+             collection="business_unit_teams"),
         flag("isdefault"),
         flag("systemmanaged"),
-        *audit(),
+        *audit("team"),
     ),
 )  # fmt: skip
-
-
-def member(name: str, target: str) -> Column:
-    """Describe one side of the users' membership in teams, which Dataverse shows as plain ids."""
-    return Column(
-        name, Kind.LOOKUP, name, update=False, required=True, target=target,
-        on_delete=OnDelete.CASCADE, aliases=(f"_{name}_value",),
-    )  # fmt: skip
 
 
 MEMBER = table(
@@ -272,8 +193,7 @@ MEMBER = table(
         key("teammembershipid"),
         member("teamid", "team"),
         member("systemuserid", "systemuser"),
-        Column("versionnumber", Kind.VERSION, "versionnumber", create=False, update=False,
-               low=-(2**63), high=2**63 - 1),
+        version(),
     ),
     unique=("systemuserid", "teamid"),
 )  # fmt: skip
@@ -286,20 +206,28 @@ MAPPING = table(
         text("claimtype", 100),
         choice("partnerapplicationtype", "SharePoint", "Exchange"),
         text("systemuserattributename", 128),
-        link("transactioncurrencyid", "transactioncurrency", "transactioncurrencyid"),
+        link("transactioncurrencyid", "transactioncurrency", "transactioncurrencyid",
+             collection="TransactionCurrency_UserMapping"),
         Column("exchangerate", Kind.DECIMAL, "exchangerate", create=False, update=False),
         *internals(),
-        *audit(),
+        *audit("usermapping", "organization_UserMapping"),
     ),
-)
+)  # fmt: skip
 
 TABLES: Mapping[str, Table] = MappingProxyType(
     {
         each.name: each
-        for each in (USER, PROFILE, USER_MEMBERSHIP, TEAM, MEMBER, TEAM_MEMBERSHIP, MAPPING)
+        for each in (
+            USER, PROFILE, USER_MEMBERSHIP, TEAM, MEMBER, TEAM_MEMBERSHIP, MAPPING, *NEIGHBOURS
+        )
     }
-)
+)  # fmt: skip
 """By logical name, in the order in which a world shows them."""
 
 SETS: Mapping[str, Table] = MappingProxyType({each.set_name: each for each in TABLES.values()})
 """By the name in an address."""
+
+WORLD_SETS: Mapping[str, Table] = MappingProxyType(
+    {name: table for name, table in SETS.items() if not table.derived}
+)
+"""Those that a world may bring."""

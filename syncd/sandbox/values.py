@@ -39,7 +39,7 @@ def acceptors(set_name: str) -> tuple[Accept, ...]:
 
 def _acceptor(table: Table, column: Column) -> Accept:
     match column.kind:
-        case Kind.TEXT:
+        case Kind.TEXT | Kind.MEMO | Kind.TABLE:
             return _text(table, column)
         case Kind.GUID | Kind.LOOKUP:
             return _parsed(table, column, guid)

@@ -3,6 +3,7 @@ World files: a whole environment as one JSON object, an array for each entity se
 
 Rows are as the Web API shows them. Absent columns get the table's defaults; read-only columns may
 be given; lookups may dangle, because those of a real environment do. Annotations are passed over.
+The array `_lacking` names privileges that the caller is to lack: `[{"name": "prvReadTeam"}]`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import msgspec
 from syncd.sandbox.columns import Table
 from syncd.sandbox.errors import Refused, SandboxError
 from syncd.sandbox.store import Row, Store
-from syncd.sandbox.tables import CALLER, SETS
+from syncd.sandbox.tables import CALLER, SETS, WORLD_SETS
 from syncd.sandbox.values import acceptors
 
 __all__ = ["World", "fill", "fill_set", "load", "without_collector"]
 
 World = Mapping[str, Iterable[Mapping[str, object]]]
+LACKING = "_lacking"
 
 
 def load(store: Store, path: Path, now: str) -> None:
@@ -89,9 +91,12 @@ def _order(name: str, rows: list[msgspec.Raw]) -> Sequence[int]:
 def fill(store: Store, world: World, now: str) -> None:
     """Put the rows of a world into an empty store. Raises SandboxError as `load` does."""
     for name, rows in world.items():
+        if name == LACKING:
+            store.lacking |= {str(row.get("name")).lower() for row in rows}
+            continue
         table = SETS.get(name)
-        if table is None:
-            raise SandboxError(f"'{name}' is no entity set; there are {', '.join(SETS)}.")
+        if table is None or table.derived:
+            raise SandboxError(f"'{name}' is no entity set; there are {', '.join(WORLD_SETS)}.")
         fill_set(store, table, rows, now)
 
 
@@ -109,7 +114,8 @@ def fill_set(store: Store, table: Table, given: Iterable[Mapping[str, object]], 
         if key in rows:
             raise SandboxError(f"The world is wrong at {table.set_name}[{number}]: {key} is there.")
         rows[key] = row
-    store.tables[table.name].fill(rows)
+    if rows:  # else what stands there without a world stays
+        store.tables[table.name].fill(rows)
 
 
 def _row(store: Store, table: Table, given: Mapping[str, object], number: int, now: str) -> Row:
