@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,11 +35,15 @@ def serve(
     faults: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What goes wrong, and when (JSON).")
     ] = None,
+    messages: Annotated[
+        Literal["all", "reference"],
+        typer.Option(help="Take every message, or only what a table's reference page lists."),
+    ] = "all",
 ) -> None:
     """Serve a sandbox until it is stopped. The first line that it prints is its URL."""
     from syncd.sandbox import run_serve
 
-    run_serve(host, port, load, db, tls, faults)
+    run_serve(host, port, load, db, tls, faults, messages)
 
 
 @sandbox.command()

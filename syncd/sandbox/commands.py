@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from syncd.sandbox import world
 from syncd.sandbox.dataverse import Clock, Sandbox, real_time
@@ -15,6 +16,7 @@ from syncd.sandbox.faults import load_faults
 from syncd.sandbox.keeping import Keeper
 from syncd.sandbox.server import serve
 from syncd.sandbox.store import Change, Store
+from syncd.sandbox.switches import reference
 from syncd.sandbox.tls import Certificate, make_certificate
 
 __all__ = ["run_serve"]
@@ -27,12 +29,14 @@ def run_serve(
     db: Path | None = None,
     tls: bool = False,  # noqa: FBT001, FBT002  # an option of the command
     faults: Path | None = None,
+    messages: Literal["all", "reference"] = "all",
 ) -> None:
     """
     Serve a sandbox until SIGTERM or SIGINT, and print its base URL first.
 
     With `tls` the second line is the path of the certificate to trust. `load` fills what is
-    empty: a `db` file that holds rows keeps them. `SYNCD_NOW` fixes the clock.
+    empty: a `db` file that holds rows keeps them. `SYNCD_NOW` fixes the clock. `messages` says
+    what the tables take: all that they might, or what their reference pages list.
     Raises SandboxError: world, faults, file or address cannot be used.
     """
     clock = _clock(os.environ.get("SYNCD_NOW"))
@@ -51,7 +55,10 @@ def run_serve(
             keeper.keep(changes, store.version)
 
     scheme = "https" if tls else "http"
-    sandbox = Sandbox(store, clock=clock, scheme=scheme, keep=keep, faults=script)
+    switches = reference() if messages == "reference" else None
+    sandbox = Sandbox(
+        store, clock=clock, scheme=scheme, keep=keep, faults=script, switches=switches
+    )
     with tempfile.TemporaryDirectory(prefix="syncd-sandbox-") as folder:
         certificate = make_certificate(Path(folder), host) if tls else None
         serve(sandbox, host, port, certificate, lambda url: _announce(url, certificate))

@@ -19,9 +19,11 @@ import msgspec
 
 from syncd.sandbox import batch, errors
 from syncd.sandbox.answers import JSON, Answer, Call, refusal
+from syncd.sandbox.control import PREFIX, Control
 from syncd.sandbox.faults import Fault, Faults
 from syncd.sandbox.operations import Operations
 from syncd.sandbox.store import Change, Store
+from syncd.sandbox.switches import Switches
 from syncd.sandbox.tables import BUSINESS_UNIT, CALLER, ORGANIZATION
 
 __all__ = ["Clock", "Sandbox", "real_time"]
@@ -55,19 +57,24 @@ class Sandbox:
         scheme: str = "http",
         keep: Callable[[Sequence[Change]], None] | None = None,
         faults: Sequence[Fault] = (),
+        switches: Switches | None = None,
     ) -> None:
         self.store = store or Store()
         self._clock = clock
         self._scheme = scheme
         self._keep = keep
-        self._faults = Faults(faults)
-        self._operations = Operations(self.store)
+        self.switches = switches or Switches()
+        self._faults = Faults()
+        self._faults.add(faults)
+        self._control = Control(self.switches, self._faults)
+        self._operations = Operations(self.store, self.switches)
         self._lock = threading.Lock()
 
     def misbehave(self, faults: Sequence[Fault]) -> None:
         """Do these faults from now on, instead of those so far."""
         with self._lock:
-            self._faults = Faults(faults)
+            self._faults.clear()
+            self._faults.add(faults)
 
     def answer(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
@@ -76,6 +83,9 @@ class Sandbox:
         lower = {name.lower(): value for name, value in headers.items()}
         base = f"{self._scheme}://{lower.get('host', 'sandbox')}/api/data/v9.2"
         match = ROOT.fullmatch(path)
+        if match is None and path.startswith(PREFIX):
+            with self._lock:
+                return self._control.answer(method, path, body)
         if match is None:
             return refusal(errors.segment(path))
         call = Call(method, match[1] or "", query, lower, body, base, self._now())

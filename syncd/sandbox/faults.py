@@ -11,14 +11,18 @@ A faults file is a JSON list of objects. Each has a `kind` and, where they matte
                first that fits; when "before" or "after" its work
     write      someone else writes first: request = {"method", "path", "body"}
 
-and says when it happens: `method` and `path` (a text that path or query contains) narrow the
+A `kind` of three digits is that status: "429" throttles, any other is an error. `retry_after` may
+be a date, as HTTP writes it.
+
+Each says when it happens: `method` and `path` (a text that path or query contains) narrow the
 requests, `skip` lets the first ones of these pass, `count` (default 1; null: always) ends it.
 For `operation` they are those of the operation; `skip` and `count` are of operations too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -29,10 +33,13 @@ import msgspec
 from syncd.sandbox.answers import JSON, Answer, Call, refusal
 from syncd.sandbox.errors import Refused, SandboxError
 
-__all__ = ["Fault", "FaultKind", "Faults", "load_faults"]
+__all__ = ["Fault", "FaultKind", "Faults", "load_faults", "read_faults"]
 
 Serve = Callable[[Call], Answer]
 THROTTLED = "0x80072322"
+THROTTLE = 429
+FAILED = 503
+STATUS = re.compile(r"[45]\d\d").fullmatch
 
 
 class FaultKind(StrEnum):
@@ -63,10 +70,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     skip: int = 0
     count: int | None = 1
     when: Literal["before", "after"] = "before"
-    status: int = 503
+    status: int | None = None
     code: str = ""
     message: str = "The sandbox was told to fail."
-    retry_after: int | None = None
+    retry_after: int | str | None = None
     seconds: float = 0.0
     position: int | None = None
     request: Request | None = None
@@ -75,17 +82,39 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 def load_faults(path: Path) -> tuple[Fault, ...]:
     """Read a faults file. Raises SandboxError, which says what is wrong and where."""
     try:
-        faults = msgspec.json.decode(path.read_bytes(), type=tuple[Fault, ...])
+        content = path.read_bytes()
     except OSError as error:
         raise SandboxError(f"The faults file {path} cannot be read: {error.strerror}.") from error
+    return read_faults(content, f"faults file {path}")
+
+
+def read_faults(content: bytes, name: str) -> tuple[Fault, ...]:
+    """
+    Read faults as JSON, one or a list of them.
+
+    Raises SandboxError, which says what is wrong and where; *name* is what the content is called.
+    """
+    try:
+        read = msgspec.json.decode(content)
+        listed = [_spelled(each) for each in (read if isinstance(read, list) else [read])]
+        faults = msgspec.convert(listed, type=tuple[Fault, ...])
     except msgspec.MsgspecError as error:
-        raise SandboxError(f"The faults file {path} is wrong: {error}.") from error
+        raise SandboxError(f"The {name} is wrong: {error}.") from error
     for number, fault in enumerate(faults):
         if fault.kind is FaultKind.WRITE and fault.request is None:
-            raise SandboxError(f"The faults file {path} is wrong: [{number}] write needs request.")
+            raise SandboxError(f"The {name} is wrong: [{number}] write needs request.")
         if fault.kind is FaultKind.LATENCY and fault.seconds <= 0:
-            raise SandboxError(f"The faults file {path} is wrong: [{number}] needs seconds.")
+            raise SandboxError(f"The {name} is wrong: [{number}] latency needs seconds.")
     return faults
+
+
+def _spelled(fault: object) -> object:
+    """Return a fault whose kind is a status with the kind that makes it."""
+    kind = fault.get("kind") if isinstance(fault, dict) else None
+    if not (isinstance(fault, dict) and isinstance(kind, str) and STATUS(kind)):
+        return fault
+    spelled = FaultKind.THROTTLE if int(kind) == THROTTLE else FaultKind.ERROR
+    return {"status": int(kind), **fault, "kind": spelled.value}
 
 
 @dataclass(slots=True)
@@ -111,15 +140,20 @@ class Running:
 class Faults:
     """The faults of a sandbox, at work."""
 
-    script: Sequence[Fault]
-    requests: list[Running] = field(init=False)
-    operations: list[Running] = field(init=False)
+    requests: list[Running] = field(default_factory=list)
+    operations: list[Running] = field(default_factory=list)
     position: int = field(init=False, default=0)
 
-    def __post_init__(self) -> None:
-        single = [Running(fault) for fault in self.script]
-        self.requests = [each for each in single if each.fault.kind is not FaultKind.OPERATION]
-        self.operations = [each for each in single if each.fault.kind is FaultKind.OPERATION]
+    def add(self, script: Iterable[Fault]) -> None:
+        """Do these faults too, after those that are still at work."""
+        for fault in script:
+            operation = fault.kind is FaultKind.OPERATION
+            (self.operations if operation else self.requests).append(Running(fault))
+
+    def clear(self) -> None:
+        """Do none from now on."""
+        self.requests.clear()
+        self.operations.clear()
 
     @property
     def has_operations(self) -> bool:
@@ -164,9 +198,10 @@ def _failure(fault: Fault) -> Answer:
     if fault.kind is FaultKind.CUT:
         return Answer(503, {}, b"", cut=True)
     if fault.kind is FaultKind.THROTTLE:
-        refused = Refused(429, fault.code or THROTTLED, "Number of requests exceeded the limit.")
+        said = "Number of requests exceeded the limit."
+        refused = Refused(fault.status or THROTTLE, fault.code or THROTTLED, said)
     else:
-        refused = Refused(fault.status, fault.code, fault.message)
+        refused = Refused(fault.status or FAILED, fault.code, fault.message)
     answer = refusal(refused)
     if fault.retry_after is None:
         return answer

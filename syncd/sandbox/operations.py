@@ -2,7 +2,7 @@
 One operation on the tables: from a method and a path to an answer.
 
     GET    set · set/$count · set(id) · set(id)/column
-    POST   set · set(id)/collection/$ref
+    POST   set · set(id)/collection/$ref · set/Microsoft.Dynamics.CRM.CreateMultiple and its like
     PATCH  set(id)
     PUT    set(id)/column · set(id)/Lookup/$ref
     DELETE set(id) · set(id)/column · set(id)/Lookup/$ref · set(id)/collection(id)/$ref
@@ -17,12 +17,13 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from syncd.sandbox import errors, shapes, writes
+from syncd.sandbox import errors, messages, shapes, writes
 from syncd.sandbox.answers import JSON, Answer, Call
 from syncd.sandbox.columns import Column, Table
 from syncd.sandbox.query import read_preferences
 from syncd.sandbox.reads import Reader
 from syncd.sandbox.store import Rows, Store
+from syncd.sandbox.switches import Switches
 from syncd.sandbox.tables import CALLER, SETS
 from syncd.sandbox.values import guid
 from syncd.sandbox.writes import Stamp
@@ -49,8 +50,9 @@ class Place:
 class Operations:
     """Does operations on one store. Whoever calls holds the lock."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, switches: Switches | None = None) -> None:
         self._store = store
+        self._switches = switches or Switches()
         self._reader = Reader(store)
 
     def perform(self, call: Call) -> Answer:
@@ -58,6 +60,7 @@ class Operations:
         place = self._place(call.path)
         match call.method:
             case "GET":
+                self._admit(place.rows, "RetrieveMultiple" if place.key is None else "Retrieve")
                 return self._get(call, place)
             case "POST":
                 return self._post(call, place)
@@ -74,8 +77,12 @@ class Operations:
         table = SETS.get(match["set"]) if match else None
         if match is None or table is None:
             raise errors.segment(re.split(r"[/(]", path, maxsplit=1)[0])
-        key = None if match["key"] is None else _key(table, match["key"])
+        key = None if match["key"] is None else writes.row_key(table, match["key"])
         return Place(self._store.tables[table.name], key, match["rest"])
+
+    def _admit(self, rows: Rows, message: str) -> None:
+        if self._switches.refusals:
+            self._switches.admit(rows.table.name, message)
 
     def _stamp(self, call: Call) -> Stamp:
         return Stamp(call.now, self._caller(call.headers))
@@ -140,14 +147,26 @@ class Operations:
     def _post(self, call: Call, place: Place) -> Answer:
         if place.key is not None and place.rest is not None:
             return self._associate_child(call, place.rows, place.key, place.rest)
+        if place.key is None and (place.rest or "").startswith(messages.NAMESPACE):
+            return self._act(call, place.rows, str(place.rest).removeprefix(messages.NAMESPACE))
         if place.key is not None or place.rest is not None:
             raise errors.segment(place.rest or call.path)
+        self._admit(place.rows, "Create")
         key = writes.create(self._store, place.rows.table, _body(call), self._stamp(call))
         return self._written(call, place.rows, key, created=True)
+
+    def _act(self, call: Call, rows: Rows, message: str) -> Answer:
+        self._admit(rows, message)
+        stamp = self._stamp(call)
+        _, answer = messages.many(self._store, rows, message, _body(call), stamp, call.base)
+        return answer
 
     def _patch(self, call: Call, rows: Rows, key: str) -> Answer:
         body = _body(call)
         row = rows.by_key.get(key)
+        if "if-match" not in call.headers:
+            self._admit(rows, "Upsert")
+        self._admit(rows, "Create" if row is None else "Update")
         if row is None:
             if "if-match" in call.headers:
                 raise errors.absent(rows.table.name, key)
@@ -159,7 +178,7 @@ class Operations:
             return self._written(call, rows, key, created=True)
         if call.headers.get("if-none-match") == "*":
             raise errors.duplicate()
-        _precondition(call, rows, key)
+        self._precondition(call, rows, key)
         writes.update(self._store, rows, key, body, self._stamp(call))
         return self._written(call, rows, key, created=False)
 
@@ -179,8 +198,9 @@ class Operations:
         return Answer(204, headers)
 
     def _put(self, call: Call, rows: Rows, key: str, rest: str) -> Answer:
+        self._admit(rows, "Associate" if rest.endswith("/$ref") else "Update")
         self._there(rows, key)
-        _precondition(call, rows, key)
+        self._precondition(call, rows, key)
         body = _body(call)
         if rest.endswith("/$ref"):
             nav = rest.removesuffix("/$ref")
@@ -195,8 +215,9 @@ class Operations:
         return DONE
 
     def _delete(self, call: Call, rows: Rows, key: str, rest: str | None) -> Answer:
+        self._admit(rows, _unmaking(rest))
         self._there(rows, key)
-        _precondition(call, rows, key)
+        self._precondition(call, rows, key)
         if rest is None:
             writes.delete(self._store, rows, key, self._stamp(call))
             return DONE
@@ -209,6 +230,17 @@ class Operations:
             return self._disassociate_child(call, rows, key, rest)
         writes.update(self._store, rows, key, change, self._stamp(call))
         return DONE
+
+    def _precondition(self, call: Call, rows: Rows, key: str) -> None:
+        wanted = call.headers.get("if-match")
+        if wanted is None or wanted == "*":
+            return
+        match = ETAG.fullmatch(wanted)
+        if match is None:
+            raise errors.query(f"The ETag '{wanted[:40]}' is malformed.")
+        self._switches.admit_version(rows.table.name)
+        if int(match[1]) != rows.by_key[key][rows.table.version]:
+            raise errors.moved()
 
     # from the parent's side
 
@@ -226,6 +258,7 @@ class Operations:
             writes.create(self._store, member, pair, self._stamp(call))
             return DONE
         children, column = self._collection(rows.table, child["nav"])
+        self._admit(children, "Associate")
         which = writes.link_target(self._store, _as_target(children.table), given)
         change = {f"{column.nav}@odata.bind": f"/{rows.table.set_name}({key})"}
         writes.update(self._store, children, which, change, self._stamp(call))
@@ -243,6 +276,7 @@ class Operations:
                     writes.delete(self._store, members, member, self._stamp(call))
             return DONE
         children, column = self._collection(rows.table, child["nav"])
+        self._admit(children, "Disassociate")
         if self._there(children, which)[children.table.positions[column.read]] == key:
             change = {f"{column.nav}@odata.bind": None}
             writes.update(self._store, children, which, change, self._stamp(call))
@@ -267,22 +301,10 @@ class Operations:
         raise errors.segment(nav)
 
 
-def _key(table: Table, text: str) -> str:
-    key = guid(text)
-    if key is None:
-        name, sign, value = text.partition("=")
-        # Tables with an owner cannot be addressed by their primary key's name (section 2.3).
-        if sign and name == table.key and table.name not in {"systemuser", "team"}:
-            key = guid(value)
-        elif sign:
-            raise errors.Refused(
-                400,
-                "0x80060890",
-                f"The specified key attributes are not a defined key for the {table.name} entity",
-            )
-    if key is None:
-        raise errors.query(f"'{text[:60]}' is no key of {table.set_name}.")
-    return key
+def _unmaking(rest: str | None) -> str:
+    if rest is None:
+        return "Delete"
+    return "Disassociate" if rest.endswith("/$ref") else "Update"
 
 
 def _body(call: Call) -> dict[str, object]:
@@ -303,17 +325,6 @@ def _reference(body: Mapping[str, object]) -> object:
 def _as_target(table: Table) -> Column:
     """Return a column as if it pointed at this table, to check a reference to it."""
     return Column(table.key, table.key_column.kind, table.key, target=table.name)
-
-
-def _precondition(call: Call, rows: Rows, key: str) -> None:
-    wanted = call.headers.get("if-match")
-    if wanted is None or wanted == "*":
-        return
-    match = ETAG.fullmatch(wanted)
-    if match is None:
-        raise errors.query(f"The ETag '{wanted[:40]}' is malformed.")
-    if int(match[1]) != rows.by_key[key][rows.table.version]:
-        raise errors.moved()
 
 
 def _applied(preferences: Mapping[str, str]) -> dict[str, str]:

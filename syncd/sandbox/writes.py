@@ -13,10 +13,10 @@ from syncd.sandbox.store import Rows, Store
 from syncd.sandbox.tables import SETS, STATUS_STATES, TABLES
 from syncd.sandbox.values import acceptors, guid
 
-__all__ = ["Stamp", "create", "delete", "link_target", "update"]
+__all__ = ["Stamp", "create", "delete", "link_target", "row_key", "update"]
 
 REFERENCE = re.compile(
-    r"(?:(?:https?://[^/]+)?/api/data/v9\.\d+/|/)?(?P<set>[A-Za-z]+)\((?P<key>[^()]*)\)"
+    r"(?:(?:https?://[^/]+)?/api/data/v9\.\d+/|/)?(?P<set>\w+)\((?P<key>[^()]*)\)"
 )
 
 
@@ -104,6 +104,29 @@ def link_target(store: Store, column: Column, given: object) -> str:
     if match is None or key is None:
         raise errors.payload(f"'{given}' is no reference to a row.")
     _check_target(store, column, match["set"], key)
+    return key
+
+
+def row_key(table: Table, text: str) -> str:
+    """
+    Return the key that stands between the parentheses of an address.
+
+    Raises Refused if it is none, or names columns that are not a key of the table.
+    """
+    key = guid(text)
+    if key is None:
+        name, sign, value = text.partition("=")
+        # Tables with an owner cannot be addressed by their primary key's name (section 2.3).
+        if sign and name == table.key and table.name not in {"systemuser", "team"}:
+            key = guid(value)
+        elif sign:
+            raise errors.Refused(
+                400,
+                "0x80060890",
+                f"The specified key attributes are not a defined key for the {table.name} entity",
+            )
+    if key is None:
+        raise errors.query(f"'{text[:60]}' is no key of {table.set_name}.")
     return key
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import pytest
 
 from syncd.sandbox import Fault, FaultKind, Running, Sandbox, SandboxError, run_dump
-from tests.sandbox.door import NEW, ROWS, SMALL, Door, membership, sandbox_of
+from tests.sandbox.door import DEPOT, NEW, ROW, ROWS, SMALL, Door, membership, sandbox_of
 
 SERVE = "from syncd.sandbox.commands import run_serve; from pathlib import Path; run_serve({})"
 
@@ -185,3 +185,23 @@ def test_a_file_is_filled_once(tmp_path: Path) -> None:
             call(url, "POST", ROWS, {"name": "another"})
 
         assert len(found) == expected
+
+
+def test_a_served_sandbox_may_take_only_what_the_reference_lists(tmp_path: Path) -> None:
+    """Of the user memberships: Associate and Disassociate; reading works all the same."""
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(SMALL))
+    row, profile = f"{ROWS}({ROW})", {"@odata.id": f"/mobileofflineprofiles({DEPOT})"}
+
+    with process(f"load=Path({str(path)!r}), messages='reference'") as started:
+        assert started.stdout is not None
+        url = started.stdout.readline().strip()
+        created = call(url, "POST", ROWS, membership())
+        associated = call(url, "PUT", f"{row}/MobileOfflineProfileId/$ref", profile)
+        found = call(url, "GET", row).json
+        other = call(url, "PATCH", "mobileofflineprofiles(" + DEPOT + ")", {"name": "x"})
+
+    assert created.status == 400
+    assert created.json["error"]["code"] == "0x80044824"
+    assert (associated.status, other.status) == (204, 204)
+    assert found["_mobileofflineprofileid_value"] == DEPOT

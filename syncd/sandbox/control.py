@@ -1,0 +1,95 @@
+"""
+Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
+
+    POST   /_sandbox/messages  {"table", "refuse": ["Create", ...], "status", "code"}
+    POST   /_sandbox/tables    {"table", "optimistic_concurrency": false, "change_tracking": false}
+    POST   /_sandbox/faults    one fault or a list; they come on top of those still at work
+    DELETE /_sandbox/faults    none from now on
+
+`table` is the user memberships where it is not given. They answer 204, or 400 with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from syncd.sandbox.answers import Answer, refusal
+from syncd.sandbox.errors import Refused, SandboxError
+from syncd.sandbox.faults import Faults, read_faults
+from syncd.sandbox.switches import MEMBERSHIP, Switches
+
+__all__ = ["PREFIX", "Control"]
+
+PREFIX = "/_sandbox/"
+DONE = Answer(204)
+
+Order = Callable[[bytes], None]
+
+
+class Messages(msgspec.Struct, forbid_unknown_fields=True):
+    """Which messages a table refuses from now on, and how."""
+
+    refuse: list[str]
+    table: str = MEMBERSHIP
+    status: int = 400
+    code: str = "0x80044824"
+
+
+class Features(msgspec.Struct, forbid_unknown_fields=True):
+    """Which features a table has; None leaves one as it is."""
+
+    table: str = MEMBERSHIP
+    optimistic_concurrency: bool | None = None
+    change_tracking: bool | None = None
+
+
+class Control:
+    """Carries out orders. Whoever calls holds the lock."""
+
+    def __init__(self, switches: Switches, faults: Faults) -> None:
+        self._switches = switches
+        self._faults = faults
+        self._orders: dict[tuple[str, str], Order] = {
+            ("POST", "messages"): self._messages,
+            ("POST", "tables"): self._tables,
+            ("POST", "faults"): self._add_faults,
+            ("DELETE", "faults"): self._no_faults,
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """Carry out one order, or say what is wrong with it."""
+        order = self._orders.get((method, path.removeprefix(PREFIX)))
+        if order is None:
+            known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._orders)
+            return refusal(Refused(404, "", f"{method} {path} is no order. There are: {known}."))
+        try:
+            order(body)
+        except SandboxError as error:
+            return refusal(Refused(400, "", str(error)))
+        return DONE
+
+    def _messages(self, body: bytes) -> None:
+        asked = _read(body, Messages)
+        self._switches.refuse(asked.table, asked.refuse, asked.status, asked.code)
+
+    def _tables(self, body: bytes) -> None:
+        asked = _read(body, Features)
+        self._switches.set_features(
+            asked.table, asked.optimistic_concurrency, asked.change_tracking
+        )
+
+    def _add_faults(self, body: bytes) -> None:
+        self._faults.add(read_faults(body, "order"))
+
+    def _no_faults(self, _body: bytes) -> None:
+        self._faults.clear()
+
+
+def _read(body: bytes, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise SandboxError(f"The order cannot be read: {error}.") from error
