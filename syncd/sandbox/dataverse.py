@@ -21,6 +21,7 @@ from syncd.sandbox import batch, errors
 from syncd.sandbox.answers import JSON, Answer, Call, refusal
 from syncd.sandbox.control import PREFIX, Control
 from syncd.sandbox.faults import Fault, Faults
+from syncd.sandbox.jobs import BULK_DELETE, Jobs
 from syncd.sandbox.operations import Operations
 from syncd.sandbox.store import Change, Store
 from syncd.sandbox.switches import Switches
@@ -68,6 +69,7 @@ class Sandbox:
         self._faults.add(faults)
         self._control = Control(self.switches, self._faults)
         self._operations = Operations(self.store, self.switches)
+        self._jobs = Jobs(self.store, self.switches)
         self._lock = threading.Lock()
 
     def misbehave(self, faults: Sequence[Fault]) -> None:
@@ -93,7 +95,7 @@ class Sandbox:
             try:
                 return self._faults.around(call, self._serve, self._dispatch_part)
             finally:
-                self._settle()
+                self._settle(call.now)
 
     def _serve(self, call: Call) -> Answer:
         try:
@@ -106,9 +108,7 @@ class Sandbox:
     def _dispatch(self, call: Call) -> Answer:
         if call.path == "$batch":
             return batch.answer(call, self.store, self._perform)
-        if call.path in {"WhoAmI", "WhoAmI()"} and call.method == "GET":
-            return _who_am_i(call)
-        return self._operations.perform(call)
+        return self._dispatch_part(call)
 
     def _perform(self, call: Call) -> Answer:
         """Do one operation of a batch, or of someone else."""
@@ -119,9 +119,13 @@ class Sandbox:
     def _dispatch_part(self, call: Call) -> Answer:
         if call.path in {"WhoAmI", "WhoAmI()"} and call.method == "GET":
             return _who_am_i(call)
+        if call.path == BULK_DELETE and call.method == "POST":
+            return self._jobs.order(call)
         return self._operations.perform(call)
 
-    def _settle(self) -> None:
+    def _settle(self, now: str) -> None:
+        if self._jobs.waiting:
+            self._jobs.run(now)
         changes, self.store.changes = self.store.changes, []
         if changes and self._keep is not None:
             self._keep(changes)
