@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.sandbox.test_batch import statuses
 KEY = "usermobileofflineprofilemembershipid"
 
 
-def job(*conditions: dict[str, object], table: str = ROWS[:-1], operator: str = "And") -> Any:
+def job(*conditions: Mapping[str, object], table: str = ROWS[:-1], operator: str = "And") -> Any:
     """Return the body of the action, as Microsoft's client writes it."""
     kind = "Microsoft.Dynamics.CRM."
     criteria = {
