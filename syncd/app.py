@@ -12,8 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from syncd.config import Config, load
-from syncd.config.models import ClientSecret
-from syncd.connectors.auth import AUTHORITY, open_auth
+from syncd.connectors.auth import open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.connectors.sources.files import CsvSource, JsonlSource
 from syncd.core.errors import ConfigError, UsageError
@@ -95,24 +94,19 @@ class App:
     ) -> DataverseTarget:
         """Return the target of an environment; close it when done."""
         environment = self.config.environments[name]
-        http, auth = environment.http, environment.auth
+        http = environment.http
         ca_file = None if http.ca_file is None else str(http.ca_file)
         proxy = None if http.proxy is None else http.proxy.get_secret_value()
         timeout = http.timeout.total_seconds()
-        if isinstance(auth, ClientSecret):
-            signer = open_auth(
-                environment.url,
-                method=auth.method,
-                tenant_id=auth.tenant_id,
-                client_id=auth.client_id,
-                client_secret=auth.client_secret.get_secret_value(),
-                authority=auth.authority or AUTHORITY,
-                timeout=timeout,
-                ca_file=ca_file,
-                proxy=proxy,
-            )
-        else:
-            signer = open_auth(environment.url, method=auth.method)
+        signer = open_auth(
+            environment.url,
+            environment.auth,
+            timeout=timeout,
+            ca_file=ca_file,
+            proxy=proxy,
+            observe=observe,
+            pause=(stop or self.stop).wait,
+        )
         return open_target(
             url=environment.url,
             auth=signer,

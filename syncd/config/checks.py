@@ -30,12 +30,14 @@ __all__ = [
 ]
 
 LATER_SOURCES = ("sql", "scim", "graph", "ldap", "http-json")
-LATER_AUTH = ("certificate", "federated", "managed-identity")
+LATER_AUTH: tuple[str, ...] = ()
 LATER_RUNGS = ("usermapping",)
 """Right names whose part of the program is not there yet; only this place says so."""
 
 # Names are sought in tuples, because what stands in the file may not be hashable.
 Table = Mapping[str, Any]
+MANY = ("common", "organizations", "consumers")
+"""Names at Entra ID for more than one directory; an application signs in to one of them."""
 FIXED = {"enabled": Type.BOOL, "starts_on": Type.DATE, "leaves_on": Type.DATE}
 TYPES = tuple(Type)
 IDENTITIES = ("key", "object_id", "employee_id", "user_name", "mail")
@@ -157,6 +159,18 @@ def _sign_in(raw: Table) -> Iterator[Problem]:
         if auth.get("method") == "none" and isinstance(url, str) and not loopback(url.strip()):
             says = '"none" is for a sandbox on this machine; this environment is elsewhere'
             yield Problem(("environments", name, "auth", "method"), says)
+        yield from _directory(("environments", name, "auth"), auth)
+
+
+def _directory(place: Place, auth: Table) -> Iterator[Problem]:
+    """Judge where tokens come from."""
+    authority, tenant = auth.get("authority"), auth.get("tenant_id")
+    if isinstance(authority, str) and authority.strip().lower().startswith("http://"):
+        says = 'must start with "https://"; nobody signs in over anything else'
+        yield Problem((*place, "authority"), says)
+    if tenant in MANY:
+        says = f"{show(tenant)} is no single directory; write its id or its domain"
+        yield Problem((*place, "tenant_id"), says)
 
 
 def _mapped(raw: Table) -> Iterator[tuple[Place, Table]]:

@@ -18,12 +18,15 @@ from syncd.core.settings import Ownership, Removal, Resolve
 
 __all__ = [
     "Auth",
+    "Certificate",
     "ClientSecret",
     "Conflicts",
     "EnvironmentSettings",
+    "Federated",
     "Http",
     "KeepDays",
     "Log",
+    "ManagedIdentity",
     "NoAuth",
     "PolicySettings",
     "Settings",
@@ -104,7 +107,7 @@ class ClientSecret(BaseModel):
     client_id: Text = Field(description="The application (client) id.")
     client_secret: Secret = Field(description="The application's secret.")
     authority: WebUrl | None = Field(
-        None, description="Another cloud's sign-in address, or a test server's."
+        None, description="Another sign-in address than that of the environment's cloud."
     )
 
 
@@ -120,8 +123,15 @@ class Certificate(BaseModel):
     client_id: Text = Field(description="The application (client) id.")
     certificate: File = Field(description="The file with certificate and key: PEM or PFX.")
     passphrase: Secret | None = Field(None, description="What the key is locked with.")
+    send_chain: bool = Field(
+        False,
+        description=(
+            "Send the certificate along, for an application that trusts its subject name and "
+            "issuer instead of knowing the certificate itself."
+        ),
+    )
     authority: WebUrl | None = Field(
-        None, description="Another cloud's sign-in address, or a test server's."
+        None, description="Another sign-in address than that of the environment's cloud."
     )
 
 
@@ -139,7 +149,7 @@ class Federated(BaseModel):
         description="The file that holds the current token; read at each sign-in."
     )
     authority: WebUrl | None = Field(
-        None, description="Another cloud's sign-in address, or a test server's."
+        None, description="Another sign-in address than that of the environment's cloud."
     )
 
 

@@ -300,9 +300,14 @@ ENVIRONMENTS: list[tuple[str, dict[str, Any], str]] = [
         'certificate, federated, managed-identity; did you mean "client-secret"?',
     ),
     (
-        "later",
-        {"url": "https://h", "auth": {"method": "managed-identity"}},
-        'auth.method: "managed-identity" is not supported yet; use client-secret',
+        "plain authority",
+        {"url": "https://h", "auth": SECRET | {"authority": "http://localhost:8443"}},
+        'auth.authority: must start with "https://"; nobody signs in over anything else',
+    ),
+    (
+        "no single directory",
+        {"url": "https://h", "auth": SECRET | {"tenant_id": "common"}},
+        'auth.tenant_id: "common" is no single directory; write its id or its domain',
     ),
     (
         "key of a method",

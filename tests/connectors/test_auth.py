@@ -11,7 +11,10 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from syncd.config.models import ClientSecret
+from syncd.config.models import NoAuth as Nothing
 from syncd.connectors.auth import EntraAuth, NoAuth, open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.core.errors import ConfigError, TargetRefused, TargetUnreachable
@@ -47,16 +50,25 @@ class Authority:
         return httpx.Response(200, json=token)
 
 
-def signed(authority: Callable[[httpx.Request], httpx.Response]) -> httpx.Auth:
+def signed(authority: Callable[[httpx.Request], httpx.Response], **more: Any) -> httpx.Auth:
     """Sign in with a secret at that authority."""
     return open_auth(
         URL,
+        secret(SECRET),
+        transport=httpx.MockTransport(authority),
+        pause=lambda _: None,
+        **more,
+    )
+
+
+def secret(text: str) -> ClientSecret:
+    """Return the settings of an application with this secret."""
+    return ClientSecret(
         method="client-secret",
         tenant_id="tenant1",
         client_id="app1",
-        client_secret=SECRET,
+        client_secret=SecretStr(text),
         authority="https://login.test",
-        transport=httpx.MockTransport(authority),
     )
 
 
@@ -160,11 +172,10 @@ def test_a_refusal_names_the_code_and_no_secret() -> None:
     "answer",
     [
         httpx.Response(400, json={"error": "invalid_tenant"}),
-        httpx.Response(404, html="<html></html>"),
-        httpx.Response(200, html="<html></html>"),
         httpx.Response(200, json={}),
-        httpx.Response(200, json=[]),
-        httpx.Response(302, headers={"Location": "https://evil.example"}),
+        httpx.Response(
+            200, json={"authorization_endpoint": "https://login.test/a", "token_endpoint": 7}
+        ),
     ],
 )
 def test_a_tenant_that_is_not_there_is_a_refusal(answer: httpx.Response) -> None:
@@ -174,6 +185,28 @@ def test_a_tenant_that_is_not_there_is_a_refusal(answer: httpx.Response) -> None
         return answer
 
     with pytest.raises(TargetRefused, match=r"auth\.tenant_id"):
+        opened(signed(authority), Environment()).profiles()
+
+    assert isinstance(signed(authority), EntraAuth)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(404, html="<html></html>"),
+        httpx.Response(200, html="<html></html>"),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, text='{"token_endpoint": "htt'),
+        httpx.Response(302, headers={"Location": "https://evil.example"}),
+    ],
+)
+def test_what_is_no_authority_is_not_taken_for_one(answer: httpx.Response) -> None:
+    """Pages of proxies and ways to a login page: nobody said that a setting is wrong."""
+
+    def authority(_: httpx.Request) -> httpx.Response:
+        return answer
+
+    with pytest.raises(TargetUnreachable, match=r"login\.test .* page .*http\.proxy"):
         opened(signed(authority), Environment()).profiles()
 
     assert isinstance(signed(authority), EntraAuth)
@@ -243,12 +276,10 @@ def test_a_token_goes_to_its_environment_only() -> None:
 
 
 def test_no_sign_in_is_for_this_machine() -> None:
-    """Method none elsewhere is a configuration error; so is a method that is not known."""
-    here = open_auth("http://127.0.0.1:1", method="none")
+    """Method none elsewhere is a configuration error."""
+    here = open_auth("http://127.0.0.1:1", Nothing(method="none"))
 
     with pytest.raises(ConfigError, match="sandbox"):
-        open_auth(URL, method="none")
-    with pytest.raises(ConfigError, match="certificate"):
-        open_auth(URL, method="certificate")
+        open_auth(URL, Nothing(method="none"))
 
     assert isinstance(here, NoAuth)

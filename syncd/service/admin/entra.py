@@ -19,8 +19,8 @@ import httpx
 import jwt
 
 from syncd.config import Config
-from syncd.config.models import ClientSecret
-from syncd.connectors.auth import AUTHORITY
+from syncd.config.models import Certificate, ClientSecret, Federated
+from syncd.connectors.auth import AUTHORITY, authority_of
 from syncd.connectors.http import open_client, origin
 from syncd.service.admin.refusal import Refusal
 
@@ -161,8 +161,10 @@ def directory_of(rights: Rights, config: Config) -> Directory:
     """
     for each in config.environments.values():
         auth, http = each.auth, each.http
-        if isinstance(auth, ClientSecret) and auth.tenant_id == rights.tenant_id:
-            authority = auth.authority or AUTHORITY
+        if not isinstance(auth, ClientSecret | Certificate | Federated):
+            continue
+        if auth.tenant_id == rights.tenant_id:
+            authority = auth.authority or authority_of(each.url)
             ca_file = None if http.ca_file is None else str(http.ca_file)
             proxy = None if http.proxy is None else http.proxy.get_secret_value()
             return Directory(rights, partial(_open, authority, ca_file, proxy), authority)

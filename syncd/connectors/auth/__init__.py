@@ -1,0 +1,13 @@
+"""
+Signing in to an environment.
+
+    open_auth ── flow.EntraAuth ── tokens.Tokens ──┬── entra ──┬── wire ── authority
+    (settings)   (each request)    (all lanes)     │           └── certificates
+                                                   └── machine ── wire ── platform
+"""
+
+from syncd.connectors.auth.entra import AUTHORITY, authority_of
+from syncd.connectors.auth.flow import EntraAuth, NoAuth
+from syncd.connectors.auth.opening import open_auth
+
+__all__ = ["AUTHORITY", "EntraAuth", "NoAuth", "authority_of", "open_auth"]
