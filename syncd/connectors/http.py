@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ipaddress import ip_address
 import httpx
 
 from syncd import __version__
+from syncd.connectors.governor import CONCURRENCY, Governor
 from syncd.connectors.throttle import Throttle
 from syncd.core.errors import ConfigError, TargetIncomplete, TargetUnreachable
 
@@ -79,6 +79,13 @@ def seconds(text: str, response: httpx.Response) -> float | None:
     except (TypeError, ValueError):
         return None
     return max(0.0, then - _server_time(response))
+
+
+def read_code(content: bytes) -> str:
+    """Tell one refusal that has to do with lanes from all others (governor.CONCURRENCY)."""
+    said = content.lower()
+    crowded = CONCURRENCY.encode() in said or b"-2147015898" in said
+    return CONCURRENCY if crowded else ""
 
 
 def _server_time(response: httpx.Response) -> float:
@@ -177,11 +184,7 @@ def _operation(request: httpx.Request) -> str:
 
 
 class Channel:
-    """
-    Send requests to one environment.
-
-    Counts what is sent and remembers the number of lanes that the server hints.
-    """
+    """Send requests to one environment, as many at a time as its governor lets through."""
 
     def __init__(
         self,
@@ -189,18 +192,22 @@ class Channel:
         url: str,
         throttle: Throttle,
         observe: Observe | None = None,
+        governor: Governor | None = None,
     ) -> None:
         self.throttle = throttle
+        self.governor = governor or Governor(throttle)
         self._watch = None if observe is None else Watch(observe)
-        self.requests = 0
-        self.hint: int | None = None
         base = httpx.URL(url.rstrip("/"))
         self.host = base.host
         self.path = base.path.rstrip("/") + "/api/data/v9.2/"
         self.root = str(base.copy_with(path=self.path))
         self._origin = origin(base)
         self._client = client
-        self._lock = threading.Lock()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self.governor.ledger.requests
 
     def close(self) -> None:
         """Close all connections."""
@@ -216,7 +223,6 @@ class Channel:
         """
         attempt = 0
         while True:
-            self.throttle.wait()
             try:
                 response = self.send("GET", url, headers=headers)
             except (httpx.TransportError, httpx.DecodingError) as exc:
@@ -236,13 +242,13 @@ class Channel:
         """Wait as told, or give up."""
         pause = retry_after(response)
         if response.status_code == 429:
-            self.throttle.told(pause)
-        elif attempt == RETRIES:
+            return  # the gate is closed already
+        if attempt == RETRIES:
             raise TargetUnreachable(
                 f"{self.host} answered {response.status_code} {RETRIES + 1} times; "
                 "see whether the environment is up, then run again"
             )
-        elif pause:
+        if pause:
             self.throttle.told(pause)
         else:
             self.throttle.back_off(attempt)
@@ -254,24 +260,34 @@ class Channel:
         *,
         headers: dict[str, str] | None = None,
         content: bytes | None = None,
+        operations: int = 1,
+        rows: int = 0,
     ) -> httpx.Response:
-        """Send once, now. Raises what httpx raises, and TargetIncomplete for another host."""
+        """
+        Send once, as soon as a request may be sent; a 429 closes the gate before it returns.
+
+        *operations* is what the request counts against the daily entitlement, *rows* is how
+        many it writes. Raises what httpx raises, TargetIncomplete for another host, and
+        TargetThrottled or Stopped where the wait does not end.
+        """
         extensions = {"target": self._target(url)}
         request = self._client.build_request(
             method, url, headers=headers, content=content, extensions=extensions
         )
-        with self._lock:
-            self.requests += 1
+        since = self.governor.enter(operations)
+        answered: httpx.Headers | None = None
         try:
             response = self._client.send(request, follow_redirects=False)
+            answered = response.headers
+            if response.status_code == 429:  # before anybody takes the place of this one
+                self.governor.told(retry_after(response), read_code(response.content))
         except (httpx.TransportError, httpx.DecodingError):
             if self._watch is not None:
                 self._watch.lost(request)
             raise
-        if self.hint is None:
-            hint = response.headers.get("x-ms-dop-hint", "")
-            if hint.isascii() and hint.isdigit() and len(hint) < 5:
-                self.hint = int(hint)
+        finally:
+            good = answered is not None and response.is_success
+            self.governor.leave(since, answered, rows if good else 0)
         return response
 
     def _target(self, url: str) -> bytes:

@@ -77,15 +77,23 @@ class Throttle:
                 )
             self.pause(left)
 
-    def told(self, seconds: float | None) -> None:
+    @property
+    def open(self) -> bool:
+        """Whether nobody has to wait at this moment."""
+        with self._lock:
+            return self._until <= self._clock()
+
+    def told(self, seconds: float | None) -> bool:
         """
         Close the gate for that long; None or 0 means that the server did not say.
 
         Lanes that were under way together are refused together: that is one refusal.
+        Returns whether this was the first of its kind.
         """
         with self._lock:
             now = self._clock()
-            if now >= self._until:
+            first = now >= self._until
+            if first:
                 length = seconds or self._length(self._refusals)
                 self._refusals += 1
             else:
@@ -96,6 +104,7 @@ class Throttle:
             self._until = opens
         if self._throttled is not None:
             self._throttled(more)
+        return first
 
     def passed(self) -> None:
         """Note that a request got through: patience is whole again."""

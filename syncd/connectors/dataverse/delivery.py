@@ -1,8 +1,7 @@
-"""Changes are delivered in batches, and every one of them gets its outcome."""
+"""Changes are delivered in requests, and every one of them gets its outcome."""
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,45 @@ from itertools import chain
 
 import httpx
 
-from syncd.connectors.dataverse.batch import Operation, Part, decode, encode
-from syncd.connectors.dataverse.faults import Judgement, Verdict, judge, read_error, worded
+from syncd.connectors.dataverse.batch import Part, decode
+from syncd.connectors.dataverse.faults import (
+    NO_VERSIONS,
+    Judgement,
+    Verdict,
+    judge,
+    read_error,
+    refuses,
+    worded,
+)
+from syncd.connectors.dataverse.parcels import (
+    BY_REFERENCE,
+    Form,
+    Parcel,
+    given_ids,
+    pack,
+    post,
+    single,
+    unguarded,
+)
 from syncd.connectors.dataverse.rounds import Item, arrange, blocked
-from syncd.connectors.dataverse.writes import done, operation, untouched
-from syncd.connectors.http import Channel, retry_after, seconds
-from syncd.core.errors import Stopped, TargetError, TargetRefused, TargetThrottled
+from syncd.connectors.dataverse.settling import (
+    MOVED,
+    UNKNOWN,
+    Group,
+    Unclear,
+    abandon,
+    halves,
+    judged,
+    lost,
+    of_row,
+    outcomes,
+    pause_in,
+    repeated,
+)
+from syncd.connectors.dataverse.writes import Request, Wire, done, untouched
+from syncd.connectors.http import Channel, read_code, retry_after
+from syncd.core.errors import Stopped, TargetError, TargetRefused
+from syncd.core.ledger import Ledger, Message
 from syncd.core.model import Action, Membership
 from syncd.core.plan import Change, Fault, Outcome, Result
 
@@ -27,21 +59,22 @@ LOST = (httpx.TransportError, httpx.DecodingError)
 REPEATS = 2
 """How often a change is sent again after its answer was lost and it was seen not to be done."""
 MALFORMED = frozenset({"80048d19", "80060888"})
-MOVED = "the row is no longer as it was read; the next run looks again"
-UNKNOWN = "outcome unknown"
+EMPTIED = "emptied instead of deleted: this environment refuses {}"
 
-Group = list[tuple[Item, Operation]]
-Unclear = tuple[Item, Judgement]
 Read = Callable[[Sequence[str]], dict[str, Membership]]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Deliver changes over *channel*, *size* in one batch; *read* shows rows as they are."""
+    """Deliver changes over *channel*; *read* shows rows as they are."""
 
     channel: Channel
-    size: int
     read: Read
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the environment was seen to do and not to do."""
+        return self.channel.governor.ledger
 
     def deliver(self, changes: Sequence[Change], run: int) -> list[Outcome]:
         """
@@ -51,20 +84,22 @@ class Delivery:
         """
         rounds = arrange(changes)
         items = list(chain.from_iterable(rounds))
+        wire = Wire(self.channel.path, self.channel.root, run)
         try:
             for one in rounds:
-                ready = self._ready(one)
-                for start in range(0, len(ready), self.size):
-                    self._send(ready[start : start + self.size], run)
+                ready = deque(self._ready(one))
+                while ready:
+                    size = min(len(ready), self.channel.governor.size)
+                    self._send([ready.popleft() for _ in range(size)], wire)
         except Stopped as exc:
             if not any(item.outcome or item.doubtful for item in items):
                 raise
-            _abandon(items, exc)
+            abandon(items, exc)
         except TargetError as exc:
-            _abandon(items, exc)
-        return _outcomes(changes, items)
+            abandon(items, exc)
+        return outcomes(changes, items)
 
-    def _ready(self, items: list[Item]) -> list[Item]:
+    def _ready(self, items: Group) -> Group:
         """Leave out what must not be sent; give the others the version to change."""
         open_ = [item for item in items if not (item.needs and blocked(item))]
         later = [item for item in open_ if item.previous is not None]
@@ -72,7 +107,7 @@ class Delivery:
             self._renew(later)
         return [item for item in open_ if item.outcome is None]
 
-    def _renew(self, items: list[Item]) -> None:
+    def _renew(self, items: Group) -> None:
         """Take the version that the change before left, if the row is as that left it."""
         known = [(item, item.previous) for item in items if item.previous is not None]
         rows = self._look(item for item, previous in known if previous.etag is None)
@@ -96,117 +131,213 @@ class Delivery:
         except (TargetError, Stopped):
             return None
 
-    def _send(self, items: list[Item], run: int) -> None:
-        """Send one batch, and parts of it again, until every item has its outcome."""
-        groups = deque([_checked(items, self.channel.path, run)])
+    def _send(self, items: Group, wire: Wire) -> None:
+        """Send changes that do not rely on each other, until every one has its outcome."""
+        groups = deque([items])
         while groups:
-            group = groups.popleft()
-            if group:
-                groups.extendleft(reversed(self._exchange(group)))
+            group = self._compared(groups.popleft())
+            again: list[Group] = []
+            for parcel in pack(group, wire, self.ledger):
+                again += self._exchange(parcel)
+            groups.extendleft(reversed([one for one in again if one]))
 
-    def _exchange(self, group: Group) -> list[Group]:
-        """Send *group* once. Returns what is to be sent again, as groups."""
-        self.channel.throttle.wait()
+    def _compared(self, group: Group) -> Group:
+        """Compare versions ourselves, right before, where the server will not."""
+        bare = [item for item in group if unguarded(item, self.ledger)]
+        if not bare:
+            return group
+        rows = self._look(bare)
+        for item in bare:
+            row = None if rows is None else rows.get(item.change.membership)
+            if rows is None:
+                start = UNKNOWN if item.doubtful else "not sent"
+                detail = f"{start}: the row could not be read again right before its change"
+                item.settle(Result.FAILED, detail, Fault.TRANSIENT)
+            elif done(item.change, row):
+                item.settle(Result.APPLIED if item.doubtful else Result.ALREADY)
+            elif not untouched(item.change, row, item.version, item.stage):
+                item.settle(Result.MOVED, MOVED)
+        return [item for item in group if item.outcome is None]
+
+    def _exchange(self, parcel: Parcel) -> list[Group]:
+        """Send *parcel* once. Returns what is to be sent again, as groups."""
         try:
-            response = self._post([one for _, one in group])
+            response = post(self.channel, parcel)
         except UNSENT as exc:
-            return self._unsent(group, self.channel.why(exc))
+            return self._unsent(parcel, self.channel.why(exc))
         except LOST as exc:
+            if isinstance(exc, httpx.TimeoutException):
+                self.channel.governor.shrink()
             why = f"the answer was lost ({self.channel.why(exc)})"
-            return self._resolve(group, [_lost(item, why) for item, _ in group])
-        kind = response.headers.get("Content-Type", "")
-        if kind.lower().startswith("multipart/"):
-            return self._parts(group, decode(kind, response.content, len(group)), response)
-        return self._whole(group, response)
+            return self._resolve([lost(item, why) for item in parcel.items])
+        if parcel.form is Form.SINGLE:
+            return self._lone(parcel, response)
+        if parcel.form is Form.BATCH:
+            kind = response.headers.get("Content-Type", "")
+            if kind.lower().startswith("multipart/"):
+                self.ledger.work(Message.BATCH)
+                parts = decode(kind, response.content, len(parcel.items))
+                return self._parts(parcel, parts, response)
+        elif response.is_success:
+            return self._bulk(parcel, response)
+        return self._whole(parcel, response)
 
-    def _post(self, operations: list[Operation]) -> httpx.Response:
-        boundary = f"batch_{uuid.uuid4().hex}"
-        headers = {
-            "Content-Type": f'multipart/mixed; boundary="{boundary}"',
-            "Prefer": "odata.continue-on-error",
-        }
-        content = encode(operations, boundary)
-        return self.channel.send(
-            "POST", f"{self.channel.root}$batch", headers=headers, content=content
-        )
-
-    def _unsent(self, group: Group, why: str) -> list[Group]:
+    def _unsent(self, parcel: Parcel, why: str) -> list[Group]:
         again = []
-        for item, one in group:
+        for item in parcel.items:
             if item.tries < REPEATS:
                 item.tries += 1
-                again.append((item, one))
+                again.append(item)
             else:
                 start = UNKNOWN if item.doubtful else "not sent"
                 detail = f"{start}: {self.channel.host} could not be reached: {why}"
                 item.settle(Result.FAILED, detail, Fault.TRANSIENT)
         if again:
-            self.channel.throttle.back_off(again[0][0].tries)
+            self.channel.throttle.back_off(again[0].tries)
         return [again]
 
+    # --- answers -----------------------------------------------------------------------
+
+    def _lone(self, parcel: Parcel, response: httpx.Response) -> list[Group]:
+        """Take the answer to a single request; where a right is missing, others lack it too."""
+        coded = bool(read_error(response.content).code)
+        again = self._parts(parcel, [single(response, coded=coded)], response)
+        outcome = parcel.items[0].outcome
+        if outcome is not None and outcome.fault is Fault.RIGHTS:
+            raise TargetRefused(outcome.detail)
+        return again
+
+    def _bulk(self, parcel: Parcel, response: httpx.Response) -> list[Group]:
+        """Settle a bulk call that was done, if it says what it did."""
+        ids = given_ids(response.content) if parcel.form is Form.CREATES else None
+        genuine = response.status_code == 204 and parcel.form is Form.UPDATES
+        if ids is None and not genuine:
+            return self._gateway(parcel, response)
+        self.channel.throttle.passed()
+        self.ledger.work(Message(parcel.form.value))
+        sent = [item.change.membership for item in parcel.items]
+        if ids is not None and sorted(ids) != sorted(sent):
+            for item in parcel.items:
+                item.settle(Result.FAILED, self._renamed(), Fault.CONFIGURATION)
+            return []
+        for item in parcel.items:
+            item.settle(Result.APPLIED)
+        return []
+
+    def _renamed(self) -> str:
+        return (
+            f"{self.channel.host} gave new rows other ids than they were asked for, so that a "
+            "lost answer could make twins; see what changes the key of a new row there"
+        )
+
     def _parts(
-        self,
-        group: Group,
-        parts: list[Part | None],
-        response: httpx.Response,
+        self, parcel: Parcel, parts: Sequence[Part | None], response: httpx.Response
     ) -> list[Group]:
         """Settle what is clear from its own answer, and look after the rest."""
         unclear: list[Unclear] = []
-        waiting: list[Item] = []
-        pause: list[float | None] = []
-        for (item, _), part in zip(group, parts, strict=True):
+        refused: list[tuple[Item, Request, Part]] = []
+        again: Group = []
+        for item, made, part in zip(parcel.items, parcel.requests, parts, strict=True):
             if part is None:
-                unclear.append(_lost(item, "the batch came back without an answer to it"))
+                unclear.append(lost(item, "the answer came back without one to it"))
             elif 200 <= part.status < 300:
-                item.settle(Result.APPLIED)
-                item.etag = part.header("ETag") if item.followed else None
+                again += self._applied(item, made.message, part)
             else:
-                judgement = judge(item.change.action, part.status, part.body)
-                if judgement.verdict is Verdict.WAIT:
-                    waiting.append(item)
-                    pause.append(_pause(part, response))
-                else:
-                    unclear += _judged(item, judgement)
-        if len(waiting) < len(group):
+                refused.append((item, made, part))
+        waiting: Group = []
+        pauses: list[float | None] = []
+        for item, made, part in refused:  # after those that show what works here
+            judgement = judge(item.change.action, part.status, part.body)
+            if judgement.verdict is Verdict.WAIT:
+                waiting.append(item)
+                pauses.append(pause_in(part, response))
+            elif self._steps_down(made.message, part):
+                again.append(item)
+            else:
+                unclear += judged(item, of_row(judgement, part))
+        if len(waiting) < len(parcel.items):
             self.channel.throttle.passed()
         if waiting:
-            self.channel.throttle.told(max((one for one in pause if one), default=None))
-        again = self._resolve(group, unclear)
-        return [_only(group, waiting), *again]
+            code = read_code(b" ".join(part.body for *_, part in refused))
+            self.channel.governor.told(max((one for one in pauses if one), default=None), code)
+        return [waiting, again, *self._resolve(unclear)]
 
-    def _whole(self, group: Group, response: httpx.Response) -> list[Group]:
-        """Look after a batch that was answered as a whole."""
+    def _applied(self, item: Item, message: Message, part: Part) -> Group:
+        """Settle what was done; give it back if it takes another request."""
+        change, ledger = item.change, self.ledger
+        if message not in ledger.worked:
+            address = part.header("OData-EntityId") if message is Message.CREATE else None
+            if address is not None and change.membership not in address.lower():
+                item.settle(Result.FAILED, self._renamed(), Fault.CONFIGURATION)
+                return []
+            ledger.work(message)
+        if change.action is Action.CREATE and message is Message.ASSOCIATE and not item.stage:
+            item.stage = 1
+            return [item]
+        emptied = change.action is Action.REMOVE and message is not Message.DELETE
+        cause = Message.CREATE if ledger.allows(Message.DELETE) else Message.DELETE
+        item.settle(Result.APPLIED, EMPTIED.format(cause) if emptied else "")
+        item.etag = part.header("ETag") if item.followed else None
+        return []
+
+    def _steps_down(self, message: Message, part: Part) -> bool:
+        """Note that a message, or comparing versions, is refused here whatever the row."""
+        error, ledger = read_error(part.body), self.ledger
+        if error.code == NO_VERSIONS:
+            ledger.refuse(Message.VERSIONS, worded(part.status, error))
+            return message not in BY_REFERENCE
+        if message in ledger.worked:  # then it spoke of this row only
+            return False
+        if refuses(part.status, error, address=message in BY_REFERENCE):
+            ledger.refuse(message, worded(part.status, error))
+            return True
+        return False
+
+    def _whole(self, parcel: Parcel, response: httpx.Response) -> list[Group]:
+        """Look after a request that was answered as a whole."""
         status, error = response.status_code, read_error(response.content)
         judgement = judge(Action.MOVE, status, response.content)
+        group, message = list(parcel.items), Message(parcel.form.value)
         if judgement.verdict is Verdict.WAIT:
-            self.channel.throttle.told(retry_after(response))
+            self.channel.governor.told(retry_after(response))
             return [group]
         if status == 413 and len(group) > 1:
-            return _halves(group)
-        if status < 400 or judgement.verdict is Verdict.REPEAT:
-            return self._gateway(group, response)
-        refused = judgement.fault is not Fault.ROW and error.code not in MALFORMED
+            self.channel.governor.shrink()
+            return halves(group)
+        if refuses(status, error, address=True) and message not in self.ledger.worked:
+            self.ledger.refuse(message, worded(status, error))
+            return [group]
+        repeat = judgement.verdict is Verdict.REPEAT
+        if status < 400 or (repeat and not (parcel.form.bulk and error.code)):
+            return self._gateway(parcel, response)
+        refused = judgement.fault is not Fault.ROW and error.code not in MALFORMED and not repeat
         if refused or (status == 404 and not error.code):
             fault = judgement.fault if refused else Fault.CONFIGURATION
-            for item, _ in group:
+            for item in group:
                 item.settle(Result.FAILED, f"the batch was refused: {judgement.detail}", fault)
             return []
+        if parcel.form.bulk:  # all or nothing, and it was nothing
+            if repeat:
+                self.channel.governor.shrink()
+            return halves(group)
         # Part of it may have run if somebody between us took the Prefer header away.
         repeats = REPEATS if len(group) > 1 else 0
         detail = f"the batch was refused: {worded(status, error)}"
         verdict = Judgement(Verdict.REPEAT, Fault.ROW, detail, repeats)
-        for item, _ in group:
+        for item in group:
             item.doubtful, item.tries = True, 0
-        return self._resolve(group, [(item, verdict) for item, _ in group], calm=True)
+        return self._resolve([(item, verdict) for item in group], calm=True)
 
-    def _gateway(self, group: Group, response: httpx.Response) -> list[Group]:
+    def _gateway(self, parcel: Parcel, response: httpx.Response) -> list[Group]:
         pause = retry_after(response)
         if pause:
             self.channel.throttle.told(pause)
+        if response.status_code in (408, 504):
+            self.channel.governor.shrink()
         why = f"{self.channel.host} answered {response.status_code} instead of a batch"
-        return self._resolve(group, [_lost(item, why) for item, _ in group])
+        return self._resolve([lost(item, why) for item in parcel.items])
 
-    def _resolve(self, group: Group, unclear: list[Unclear], *, calm: bool = False) -> list[Group]:
+    def _resolve(self, unclear: list[Unclear], *, calm: bool = False) -> list[Group]:
         """
         Read the rows in question and decide about each: done, to be sent again, or lost to others.
 
@@ -220,90 +351,8 @@ class Delivery:
         for item, judgement in unclear:
             if rows is None:
                 item.settle(Result.FAILED, f"{UNKNOWN}: {judgement.detail}", Fault.TRANSIENT)
-            elif _again(item, judgement, rows.get(item.change.membership)):
+            elif repeated(item, judgement, rows.get(item.change.membership)):
                 again.append(item)
         if again and not calm:
             self.channel.throttle.back_off(again[0].tries)
-        return _halves(_only(group, again))
-
-
-def _checked(items: list[Item], path: str, run: int) -> Group:
-    """Pair each item with its request; what may not become one fails here."""
-    group = []
-    for item in items:
-        try:
-            group.append((item, operation(item.change, path, run, item.version)))
-        except ValueError as exc:
-            item.settle(Result.FAILED, f"not sent: {exc}", Fault.ROW)
-    return group
-
-
-def _lost(item: Item, why: str) -> Unclear:
-    item.doubtful = True
-    return item, Judgement(Verdict.REPEAT, Fault.TRANSIENT, why)
-
-
-def _judged(item: Item, judgement: Judgement) -> list[Unclear]:
-    """Settle an item that its error settles; give back one that needs a look at the row."""
-    match judgement.verdict:
-        case Verdict.ALREADY:
-            item.settle(Result.APPLIED if item.doubtful else Result.ALREADY)
-        case Verdict.FAILED:
-            item.settle(Result.FAILED, judgement.detail, judgement.fault)
-        case _:
-            return [(item, judgement)]
-    return []
-
-
-def _again(item: Item, judgement: Judgement, row: Membership | None) -> bool:
-    """Settle *item* by its row as read, or say that it is to be sent again."""
-    change = item.change
-    look = judgement.verdict is Verdict.LOOK
-    if done(change, row):
-        item.settle(Result.ALREADY if look and not item.doubtful else Result.APPLIED)
-    elif not untouched(change, row, item.version) or (look and row is None):
-        item.settle(Result.MOVED, MOVED)
-    elif look or item.tries >= judgement.repeats:
-        item.settle(Result.FAILED, judgement.detail, judgement.fault)
-    else:
-        item.tries += 1
-        return True
-    return False
-
-
-def _pause(part: Part, response: httpx.Response) -> float | None:
-    own = part.header("Retry-After")
-    return retry_after(response) if own is None else seconds(own, response)
-
-
-def _only(group: Group, wanted: list[Item]) -> Group:
-    chosen = {id(item) for item in wanted}
-    return [pair for pair in group if id(pair[0]) in chosen] if chosen else []
-
-
-def _halves(group: Group) -> list[Group]:
-    middle = (len(group) + 1) // 2
-    return [half for half in (group[:middle], group[middle:]) if half]
-
-
-def _abandon(items: list[Item], exc: TargetError | Stopped) -> None:
-    """Say of everything that has no outcome yet why it will get no better one."""
-    match exc:
-        case TargetThrottled():
-            fault = Fault.THROTTLED
-        case TargetRefused():
-            fault = Fault.RIGHTS
-        case _:
-            fault = Fault.TRANSIENT
-    for item in items:
-        if item.outcome is None:
-            start = UNKNOWN if item.doubtful else "not sent"
-            item.settle(Result.FAILED, f"{start}: {exc}", fault)
-
-
-def _outcomes(changes: Sequence[Change], items: list[Item]) -> list[Outcome]:
-    by_change = {id(item.change): item.outcome for item in items}
-    return [
-        by_change[id(change)] or Outcome(change.number, Result.FAILED, UNKNOWN, Fault.TRANSIENT)
-        for change in changes
-    ]
+        return halves(again)

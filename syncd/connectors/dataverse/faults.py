@@ -10,7 +10,17 @@ from enum import StrEnum
 from syncd.core.model import Action
 from syncd.core.plan import Fault
 
-__all__ = ["Error", "Judgement", "Verdict", "judge", "read_error", "worded"]
+__all__ = [
+    "NO_VERSIONS",
+    "REFUSALS",
+    "Error",
+    "Judgement",
+    "Verdict",
+    "judge",
+    "read_error",
+    "refuses",
+    "worded",
+]
 
 _code = re.compile(r"\b0x8[0-9a-f]{7}\b", re.IGNORECASE).search
 _decimal = re.compile(r"-2\d{9}\b").search
@@ -86,6 +96,25 @@ STATUSES = {
 DUPLICATE = frozenset({"80040237", "80060892", "80073002"})
 MISSING = frozenset({"80040217", "80060891"})
 GENERIC_SQL = "80044150"
+REFUSALS = frozenset({"80044824", "80040219", "80040315"})
+"""The message does not exist here (dataverse-web-api.md section 4.3)."""
+NO_SEGMENT = "8006088a"
+NO_VERSIONS = "8006088d"
+"""The table compares no versions: optimistic concurrency is off."""
+
+
+def refuses(status: int, error: Error, *, address: bool) -> bool:
+    """
+    Tell whether an answer means that this is not done here, whatever the row.
+
+    With *address* the request went to a url of its own, which may not exist: of a bulk
+    call, of a batch, of a reference.
+    """
+    if error.code in REFUSALS:
+        return True
+    if address and (error.code == NO_SEGMENT or (status in (404, 415) and not error.code)):
+        return True
+    return status == 501 or (status == 405 and error.code not in CODES)
 
 
 def judge(action: Action, status: int, body: bytes) -> Judgement:

@@ -19,6 +19,7 @@ class Item:
     """
     One change on its way. `tries` counts lost replies, `doubtful` says that there was one.
 
+    `stage` says how many of its requests were done, where it takes more than one.
     `needs` must have been done before this one is sent; `previous` is the change of
     the same row before it. One that is `followed` by another keeps in `etag` the
     version that it left, if the server says so.
@@ -29,6 +30,7 @@ class Item:
     needs: tuple[Item, ...] = ()
     previous: Item | None = None
     level: int = 0
+    stage: int = 0
     tries: int = 0
     doubtful: bool = False
     followed: bool = False

@@ -12,8 +12,11 @@ import httpx
 
 from syncd.connectors.dataverse import reads
 from syncd.connectors.dataverse.delivery import Delivery
+from syncd.connectors.governor import MOST as MOST_LANES
+from syncd.connectors.governor import Governor
 from syncd.connectors.http import Channel, Observe, open_client
 from syncd.connectors.throttle import Throttle
+from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome
 from syncd.core.ports import Halt, MembershipRow, ProfileRow, TeamProfileRow, UserRow
@@ -23,9 +26,6 @@ __all__ = ["DataverseTarget", "open_target"]
 MOST_OPERATIONS = 1000
 """What one batch may hold (dataverse-web-api.md section 3.1)."""
 LARGEST_PAGE = 5000
-MOST_LANES = 8
-"""Four requests in flight are what a server bears for ever (dataverse-web-api.md section 8.2)."""
-UNHINTED_LANES = 5
 
 
 class DataverseTarget:
@@ -39,14 +39,10 @@ class DataverseTarget:
         self,
         channel: Channel,
         *,
-        batch_size: int = 100,
-        lanes: int = 0,
         page_size: int = LARGEST_PAGE,
         match: Sequence[Rung] = tuple(Rung),
     ) -> None:
         self._channel = channel
-        self._batch_size = max(1, min(batch_size, MOST_OPERATIONS))
-        self._lanes = lanes
         self._page_size = max(1, min(page_size, LARGEST_PAGE))
         self._match = tuple(match)
 
@@ -69,15 +65,18 @@ class DataverseTarget:
 
     @property
     def batch_size(self) -> int:
-        """How many changes one batch may hold."""
-        return self._batch_size
+        """How many changes one batch may hold, for now."""
+        return self._channel.governor.size
 
     @property
     def lanes(self) -> int:
-        """How many batches may be in flight; 0 lanes means as the first answer hints."""
-        if self._lanes > 0:
-            return self._lanes
-        return max(1, min(MOST_LANES, self._channel.hint or UNHINTED_LANES))
+        """How many batches may be in flight, for now."""
+        return self._channel.governor.lanes
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the environment refused so far, what it was asked for, and how fast it was."""
+        return self._channel.governor.ledger
 
     @property
     def requests(self) -> int:
@@ -121,7 +120,7 @@ class DataverseTarget:
         told in the outcomes, because some changes may have been made before. Raises
         Stopped only if nothing was sent.
         """
-        return Delivery(self._channel, self._batch_size, self.fetch).deliver(changes, run)
+        return Delivery(self._channel, self.fetch).deliver(changes, run)
 
 
 def open_target(
@@ -146,6 +145,9 @@ def open_target(
 ) -> DataverseTarget:
     """
     Build the target at *url*; sign in with *auth* from `syncd.connectors.auth.open_auth`.
+
+    *batch_size* is the most changes in one request and *lanes* the most requests at a time;
+    0 lanes means as the first answer hints, and more while that pays.
 
     *timeout* is in seconds; *patience* is how long it may be throttled, at once and
     together without a request getting through. Waiting ends when *stop* is set.
@@ -172,10 +174,11 @@ def open_target(
         transport=transport,
         observe=observe,
     )
+    governor = Governor(
+        throttle, lanes=lanes, size=max(1, min(batch_size, MOST_OPERATIONS)), clock=clock
+    )
     return DataverseTarget(
-        Channel(client, url, throttle, observe),
-        batch_size=batch_size,
-        lanes=lanes,
+        Channel(client, url, throttle, observe, governor),
         page_size=page_size,
         match=match,
     )

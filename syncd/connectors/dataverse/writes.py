@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from syncd.connectors.dataverse.batch import Operation
+from syncd.core.ledger import Ledger, Message
 from syncd.core.model import Action, Membership
 from syncd.core.plan import Change
 
-__all__ = ["ENTITY_SET", "done", "operation", "untouched"]
+__all__ = ["ENTITY_SET", "Request", "Wire", "done", "request", "target", "untouched", "way"]
 
 ENTITY_SET = "usermobileofflineprofilememberships"
 _json = msgspec.json.Encoder().encode
@@ -24,40 +27,137 @@ STATE = {
     Action.FLAG: '{"hasmobileofflineprofileidconflict":true}',
     Action.UNFLAG: '{"hasmobileofflineprofileidconflict":false}',
 }
+NOBODY = '{"SystemUserId@odata.bind":null}'
 
 
-def operation(change: Change, path: str, run: int, version: str | None) -> Operation:
+@dataclass(frozen=True, slots=True)
+class Wire:
     """
-    Return the request that makes *change* to a row of that *version*.
+    Where requests go: `path` is the Web API root on its host, `root` the same as a url.
 
-    *path* is the Web API root on its host, with a slash at its end. Raises ValueError
+    Both end with a slash. `run` is stamped on new rows.
+    """
+
+    path: str
+    root: str
+    run: int
+
+
+class Request(NamedTuple):  # a tuple, because a run may make a million
+    """An operation, and the message of the table that it is."""
+
+    message: Message
+    operation: Operation
+
+
+def way(change: Change, ledger: Ledger) -> Message | None:
+    """
+    Return the message by which a change is made here; None where every one is refused.
+
+    What an environment does not delete is emptied, what it does not update is associated
+    (dataverse-web-api.md section 2.4). A row that could not be made anew is not deleted.
+    """
+    refused = ledger.refused
+    if not refused:
+        return NATURAL.get(change.action, Message.UPDATE) if _plain(change) else Message.UPDATE
+    for message in _ways(change, ledger):
+        if message not in refused:
+            return message
+    return None
+
+
+NATURAL = {Action.CREATE: Message.CREATE, Action.REMOVE: Message.DELETE}
+
+
+def _plain(change: Change) -> bool:
+    """Tell whether this is no create that takes a row which is there."""
+    return change.action is not Action.CREATE or change.version is None
+
+
+def _ways(change: Change, ledger: Ledger) -> tuple[Message, ...]:
+    """List the messages that would make a change, the best first."""
+    match change.action:
+        case Action.CREATE if change.version is None:
+            return (Message.CREATE,)
+        case Action.CREATE | Action.MOVE:
+            return Message.UPDATE, Message.ASSOCIATE
+        case Action.REMOVE if change.user is None:
+            return (Message.DELETE,)
+        case Action.REMOVE if ledger.allows(Message.CREATE):
+            return Message.DELETE, Message.UPDATE, Message.DISASSOCIATE
+        case Action.REMOVE:
+            return Message.UPDATE, Message.DISASSOCIATE, Message.DELETE
+        case _:
+            return (Message.UPDATE,)
+
+
+def request(
+    change: Change, message: Message, wire: Wire, version: str | None, guard: str | None, stage: int
+) -> Request:
+    """
+    Return the request that makes *change* by *message* to a row of that *version*.
+
+    *guard* is the precondition to send, if any. A create that takes a row by Associate has
+    two stages: the profile while the row is nobody's, then the user. Raises ValueError
     with a sentence if an id is no GUID or a version is missing: nothing unchecked may
     enter a request.
     """
-    if change.action is Action.CREATE:
-        return Operation("POST", path + ENTITY_SET, _created(change, run))
+    if message is Message.CREATE:
+        body = target(change, wire.run)
+        return Request(message, Operation("POST", wire.path + ENTITY_SET, body))
     if version is None or not _etag(version):
         raise ValueError("the change names no version of the row that it is about; plan again")
     (row,) = _ids(change.membership)
-    target = f"{path}{ENTITY_SET}({row})"
-    match change.action:
-        case Action.REMOVE:
-            return Operation("DELETE", target, None, version)
-        case Action.MOVE:
-            (profile,) = _ids(change.after)
-            return Operation("PATCH", target, f"{{{_bound(profile)}}}", version)
+    place = f"{wire.path}{ENTITY_SET}({row})"
+    match message:
+        case Message.DELETE:
+            return Request(message, Operation("DELETE", place, None, guard))
+        case Message.DISASSOCIATE:
+            return Request(message, Operation("DELETE", f"{place}/SystemUserId/$ref"))
+        case Message.ASSOCIATE:
+            name, body = _reference(change, wire.root, stage)
+            return Request(message, Operation("PUT", f"{place}/{name}/$ref", body))
         case _:
-            return Operation("PATCH", target, STATE[change.action], version)
+            return Request(message, Operation("PATCH", place, _changed(change), guard or "*"))
 
 
-def _created(change: Change, run: int) -> str:
+def target(change: Change, run: int) -> str:
+    """Return a new row as JSON, as POST and CreateMultiple take it. Raises ValueError."""
     membership, user, profile = _ids(change.membership, change.user, change.after)
     name = "" if change.title is None else f'"name":{_json(change.title).decode()},'
     return (
         f'{{"usermobileofflineprofilemembershipid":"{membership}",{name}'
-        f'"importsequencenumber":{run:d},'
-        f'"SystemUserId@odata.bind":"/systemusers({user})",{_bound(profile)}}}'
+        f'"importsequencenumber":{run:d},{_owned(user)},{_bound(profile)}}}'
     )
+
+
+def _changed(change: Change) -> str:
+    """Return what an update writes."""
+    match change.action:
+        case Action.REMOVE:
+            return NOBODY
+        case Action.MOVE:
+            (profile,) = _ids(change.after)
+            return f"{{{_bound(profile)}}}"
+        case Action.CREATE:
+            user, profile = _ids(change.user, change.after)
+            name = "" if change.title is None else f'"name":{_json(change.title).decode()},'
+            return f"{{{name}{_owned(user)},{_bound(profile)}}}"
+        case _:
+            return STATE[change.action]
+
+
+def _reference(change: Change, root: str, stage: int) -> tuple[str, str]:
+    """Return the lookup that is set, and to what."""
+    if stage:
+        (user,) = _ids(change.user)
+        return "SystemUserId", f'{{"@odata.id":"{root}systemusers({user})"}}'
+    (profile,) = _ids(change.after)
+    return "MobileOfflineProfileId", f'{{"@odata.id":"{root}mobileofflineprofiles({profile})"}}'
+
+
+def _owned(user: str) -> str:
+    return f'"SystemUserId@odata.bind":"/systemusers({user})"'
 
 
 def _bound(profile: str) -> str:
@@ -75,7 +175,7 @@ def done(change: Change, row: Membership | None) -> bool:
     """Whether *row*, as read, is what *change* leaves behind; None is a row that is not there."""
     match change.action:
         case Action.REMOVE:
-            return row is None
+            return row is None or (row.user is None and change.user is not None)
         case Action.DEACTIVATE:
             return row is None or not row.active
         case Action.FLAG:
@@ -87,8 +187,10 @@ def done(change: Change, row: Membership | None) -> bool:
             return given == (change.user, change.after)
 
 
-def untouched(change: Change, row: Membership | None, version: str | None) -> bool:
+def untouched(change: Change, row: Membership | None, version: str | None, stage: int = 0) -> bool:
     """Whether the row is as it was when *change* was sent, so that it may be sent again."""
-    if change.action is Action.CREATE:
+    if version is None:
         return row is None
+    if stage:  # the row has its profile, and nobody yet
+        return row is not None and row.active and (row.user, row.profile) == (None, change.after)
     return row is not None and row.version == version

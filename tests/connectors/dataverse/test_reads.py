@@ -532,7 +532,7 @@ def test_stopping_ends_a_read(world: World) -> None:
 
 
 def test_lanes_are_as_many_as_the_server_hints(world: World) -> None:
-    """Five until it has spoken, then what it says, eight at most; a number that is set wins."""
+    """Five until it has spoken, then what it says, 48 at most; a number that is set wins."""
     target = world.open()
     before = target.lanes
     target.profiles()
@@ -541,7 +541,7 @@ def test_lanes_are_as_many_as_the_server_hints(world: World) -> None:
     )
     many.profiles()
 
-    assert (before, target.lanes, many.lanes, world.open(lanes=3).lanes) == (5, 4, 8, 3)
+    assert (before, target.lanes, many.lanes, world.open(lanes=3).lanes) == (5, 4, 48, 3)
     assert target.requests == 1
 
 
