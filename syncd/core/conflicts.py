@@ -62,6 +62,8 @@ def look(
 
 
 def _direct(rows: Sequence[Membership]) -> list[Found]:
+    if len(rows) < 2:
+        return []
     count = Counter(row.profile or "" for row in rows)
     found: list[Found] = [
         (Code.DUPLICATE_PAIR, (profile,), tuple(r.id for r in rows if r.profile == profile))
@@ -74,6 +76,9 @@ def _direct(rows: Sequence[Membership]) -> list[Found]:
 
 
 def _indirect(case: Case, rows: Sequence[Membership]) -> list[Found]:
+    pointer = case.user.pointer if case.user else None
+    if not case.teams and not pointer:
+        return []
     found: list[Found] = []
     direct = {row.profile or "" for row in rows}
     teams = set(case.teams)
@@ -82,7 +87,6 @@ def _indirect(case: Case, rows: Sequence[Membership]) -> list[Found]:
         found.append((Code.DIRECT_VS_TEAM, tuple(sorted(direct | teams)), ids))
     if len(teams) > 1:
         found.append((Code.MULTI_PROFILE_TEAM, tuple(sorted(teams)), ()))
-    pointer = case.user.pointer if case.user else None
     if pointer and len(rows) == 1 and rows[0].profile != pointer:
         profiles = {rows[0].profile or "", pointer}
         found.append((Code.LEGACY_POINTER, tuple(sorted(profiles)), ids))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from syncd.app import build
 from syncd.sandbox import Running
 from syncd.state.documents import plan_json
+from tests import warm
 from tests.company import CREW, DEPOT, RULES, SOURCE, profile, user
 from tests.sandbox.door import sandbox_of
 
@@ -80,7 +80,7 @@ class Done:
 def syncd(*words: str, folder: Path, **variables: str) -> Done:
     """Run a command in a process of its own, in a folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "syncd", *words],
+        [*warm.command(), *words],
         check=False,
         cwd=folder,
         env={**environ(), **variables},

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 HERE = Path(__file__).parent
 SCENARIOS = sorted(steps.parent.name for steps in HERE.glob("*/steps.json"))
 BASIC = "20"
@@ -21,7 +23,7 @@ BASIC = "20"
 )
 def test_a_worked_case_comes_out_as_written(name: str) -> None:
     """What happens in `story.md` is what syncd does, step by step."""
-    syncd = shlex.join([sys.executable, "-m", "syncd"])
+    syncd = shlex.join(warm.command())
 
     done = subprocess.run(
         [sys.executable, HERE / "run", "--syncd", syncd, HERE / name],
