@@ -5,6 +5,9 @@ Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
     POST   /_sandbox/tables    {"table", "optimistic_concurrency": false, "change_tracking": false}
     POST   /_sandbox/faults    one fault or a list; they come on top of those still at work
     DELETE /_sandbox/faults    none from now on
+    POST   /_sandbox/lacking   {"privileges": ["prvReadTeam", ...]}: what the caller may not do
+    POST   /_sandbox/metadata  {"table", "column", "change": {"MaxLength": 50}}; null: no such column
+    DELETE /_sandbox/tracking  the delta tokens given so far are too old from now on
 
 `table` is the user memberships where it is not given. They answer 204, or 400 with a sentence.
 """
@@ -17,9 +20,13 @@ from typing import Any
 import msgspec
 
 from syncd.sandbox.answers import Answer, refusal
+from syncd.sandbox.definitions import Definitions
 from syncd.sandbox.errors import Refused, SandboxError
 from syncd.sandbox.faults import Faults, read_faults
-from syncd.sandbox.switches import MEMBERSHIP, Switches
+from syncd.sandbox.rights import privileges
+from syncd.sandbox.store import Store
+from syncd.sandbox.switches import MEMBERSHIP, Switches, known
+from syncd.sandbox.tracking import Tracker
 
 __all__ = ["PREFIX", "Control"]
 
@@ -46,17 +53,44 @@ class Features(msgspec.Struct, forbid_unknown_fields=True):
     change_tracking: bool | None = None
 
 
+class Lacking(msgspec.Struct, forbid_unknown_fields=True):
+    """All privileges that the caller lacks from now on."""
+
+    privileges: list[str]
+
+
+class Drift(msgspec.Struct, forbid_unknown_fields=True):
+    """What metadata says otherwise of a column from now on; None: that it is not there."""
+
+    column: str
+    change: dict[str, Any] | None
+    table: str = MEMBERSHIP
+
+
 class Control:
     """Carries out orders. Whoever calls holds the lock."""
 
-    def __init__(self, switches: Switches, faults: Faults) -> None:
+    def __init__(
+        self,
+        switches: Switches,
+        faults: Faults,
+        tracker: Tracker,
+        store: Store,
+        definitions: Definitions,
+    ) -> None:
+        self._store = store
+        self._definitions = definitions
         self._switches = switches
         self._faults = faults
+        self._tracker = tracker
         self._orders: dict[tuple[str, str], Order] = {
             ("POST", "messages"): self._messages,
             ("POST", "tables"): self._tables,
             ("POST", "faults"): self._add_faults,
             ("DELETE", "faults"): self._no_faults,
+            ("DELETE", "tracking"): self._expire,
+            ("POST", "lacking"): self._lack,
+            ("POST", "metadata"): self._drift,
         }
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
@@ -86,6 +120,21 @@ class Control:
 
     def _no_faults(self, _body: bytes) -> None:
         self._faults.clear()
+
+    def _expire(self, _body: bytes) -> None:
+        self._tracker.expire()
+
+    def _lack(self, body: bytes) -> None:
+        names = {name.lower() for name in _read(body, Lacking).privileges}
+        unknown = names - {name.lower() for name in privileges()}
+        if unknown:
+            raise SandboxError(f"{min(unknown)} is no privilege here.")
+        self._store.lacking = names
+
+    def _drift(self, body: bytes) -> None:
+        asked = _read(body, Drift)
+        known(asked.table)
+        self._definitions.alter(asked.table, asked.column, asked.change)
 
 
 def _read(body: bytes, kind: type[Any]) -> Any:

@@ -67,8 +67,8 @@ class Sandbox:
         self.switches = switches or Switches()
         self._faults = Faults()
         self._faults.add(faults)
-        self._control = Control(self.switches, self._faults)
         self._operations = Operations(self.store, self.switches)
+        self._control = Control(self.switches, self._faults, self._operations.tracker)
         self._jobs = Jobs(self.store, self.switches)
         self._lock = threading.Lock()
 
@@ -127,6 +127,8 @@ class Sandbox:
         if self._jobs.waiting:
             self._jobs.run(now)
         changes, self.store.changes = self.store.changes, []
+        if changes:
+            self._operations.tracker.note(changes)
         if changes and self._keep is not None:
             self._keep(changes)
 

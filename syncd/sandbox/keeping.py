@@ -19,6 +19,9 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS sandbox_rows (
     name TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, key)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sandbox_gone (
+    name TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (name, key)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sandbox_version (version INTEGER NOT NULL);
 """
 
@@ -48,6 +51,9 @@ class Keeper:
         for rows in _kept(store):
             fill_set(store, rows.table, self._rows(rows.table), now)
         store.version = max(store.version, found[0])
+        gone = "SELECT name, key, version FROM sandbox_gone ORDER BY version"
+        for name, key, version in self._db.execute(gone):
+            store.gone[name][key] = version
         return True
 
     def _rows(self, table: Table) -> Iterator[dict[str, object]]:
@@ -70,6 +76,7 @@ class Keeper:
         """Put the changes of one request into the file, all or none."""
         last = {(change.rows.table.name, change.key): change for change in changes}
         gone = [at for at, change in last.items() if change.after is None]
+        when = [(*at, last[at].version) for at in gone]
         there = [
             (*at, _body(change.rows.table, change.after))
             for at, change in last.items()
@@ -78,6 +85,10 @@ class Keeper:
         with self._db:
             self._db.executemany("DELETE FROM sandbox_rows WHERE name = ? AND key = ?", gone)
             self._db.executemany("INSERT OR REPLACE INTO sandbox_rows VALUES (?, ?, ?)", there)
+            self._db.executemany(
+                "DELETE FROM sandbox_gone WHERE name = ? AND key = ?", (each[:2] for each in there)
+            )
+            self._db.executemany("INSERT OR REPLACE INTO sandbox_gone VALUES (?, ?, ?)", when)
             self._set_version(version)
 
     def _set_version(self, version: int) -> None:

@@ -25,6 +25,7 @@ from syncd.sandbox.reads import Reader
 from syncd.sandbox.store import Rows, Store
 from syncd.sandbox.switches import Switches
 from syncd.sandbox.tables import CALLER, SETS
+from syncd.sandbox.tracking import PREFERENCE, Tracker
 from syncd.sandbox.values import guid
 from syncd.sandbox.writes import Stamp
 
@@ -54,6 +55,7 @@ class Operations:
         self._store = store
         self._switches = switches or Switches()
         self._reader = Reader(store)
+        self.tracker = Tracker(store)
 
     def perform(self, call: Call) -> Answer:
         """Do one operation. Raises Refused, and then has changed nothing."""
@@ -105,11 +107,13 @@ class Operations:
         rows, key = place.rows, place.key
         preferences = read_preferences(call.headers)
         if key is None and place.rest == "$count":
-            text = f"\ufeff{self._reader.count(rows, call.query)}"
+            text = f"\ufeff{self._count(call, rows, preferences)}"
             return Answer(
                 200, {"OData-Version": "4.0", "Content-Type": "text/plain"}, text.encode()
             )
         if key is None and place.rest is None:
+            if self.tracker.concerns(call, preferences):
+                return self._tracked(call, rows, preferences)
             content = self._reader.page(rows, call.query, call.base, preferences)
             return Answer(200, _applied(preferences), content)
         if key is None:
@@ -123,6 +127,21 @@ class Operations:
             return Answer(304, {"OData-Version": "4.0", "ETag": tag})
         content = self._reader.one(rows, key, call.query, call.base, wanted)
         return Answer(200, FOUND | {"ETag": tag}, content)
+
+    def _count(self, call: Call, rows: Rows, preferences: Mapping[str, str]) -> int:
+        if self.tracker.concerns(call, preferences):
+            self._switches.admit_tracking(rows.table.name)
+            return self.tracker.count(rows, call)
+        return self._reader.count(rows, call.query)
+
+    def _tracked(self, call: Call, rows: Rows, preferences: Mapping[str, str]) -> Answer:
+        self._switches.admit_tracking(rows.table.name)
+
+        def read(query: str) -> bytes:
+            return self._reader.page(rows, query, call.base, preferences)
+
+        content = self.tracker.page(rows, call, preferences, read)
+        return Answer(200, _applied(preferences), content)
 
     def _there(self, rows: Rows, key: str) -> tuple[object, ...]:
         row = rows.by_key.get(key)
@@ -329,6 +348,7 @@ def _as_target(table: Table) -> Column:
 
 def _applied(preferences: Mapping[str, str]) -> dict[str, str]:
     size = preferences.get("odata.maxpagesize")
-    if size is None:
-        return FOUND
-    return FOUND | {"Preference-Applied": f"odata.maxpagesize={size}"}
+    applied = [] if size is None else [f"odata.maxpagesize={size}"]
+    if PREFERENCE in preferences:
+        applied.append(PREFERENCE)
+    return FOUND | {"Preference-Applied": ",".join(applied)} if applied else FOUND

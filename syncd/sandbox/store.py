@@ -26,6 +26,8 @@ class Change:
     key: str
     before: Row | None
     after: Row | None
+    version: int = 0
+    """Of a deletion, for the row has none any more."""
 
 
 class Rows:
@@ -117,6 +119,8 @@ class Store:
         """Names of privileges that the caller does not have, in lower case."""
         self.version = 0
         self.changes: list[Change] = []
+        self.gone: dict[str, dict[str, int]] = {name: {} for name in self.tables}
+        """By table, the keys of rows that were deleted and when, in the order of versions."""
         self._children = {
             name: [
                 (rows, at)
@@ -139,7 +143,7 @@ class Store:
 
     def drop(self, rows: Rows, key: str) -> None:
         """Remove a row, nothing else, and remember it."""
-        self.changes.append(Change(rows, key, rows.by_key[key], None))
+        self.changes.append(Change(rows, key, rows.by_key[key], None, self.next_version()))
         rows.drop(key)
 
     def rollback(self, mark: int) -> None:

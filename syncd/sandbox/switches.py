@@ -13,7 +13,7 @@ from types import MappingProxyType
 from syncd.sandbox.errors import Refused, SandboxError
 from syncd.sandbox.tables import TABLES
 
-__all__ = ["BULK", "LISTED", "MESSAGES", "Refusal", "Switches", "reference"]
+__all__ = ["BULK", "LISTED", "MESSAGES", "Refusal", "Switches", "known", "reference"]
 
 MEMBERSHIP = "usermobileofflineprofilemembership"
 BULK = frozenset({"CreateMultiple", "UpdateMultiple", "UpsertMultiple"})
@@ -102,6 +102,12 @@ class Switches:
                 "The IfVersionMatches value of ConcurrencyBehavior can only be used if "
                 "optimistic concurrency is enabled.",
             )
+
+    def admit_tracking(self, table: str) -> None:
+        """Raise Refused if the changes of a table are not tracked (section 1.5)."""
+        if table in self.untracked:
+            said = f"Change tracking is not enabled for the entity '{table}'."
+            raise Refused(400, "0x80072491", said)
 
 
 def known(table: str) -> None:
