@@ -30,8 +30,6 @@ class Facts:
     stem: str
     primary_name: str | None = "name"
     ownership: str = "OrganizationOwned"
-    tracked: bool = False
-    optimistic: bool = True
     bulk: bool = True
     custom: bool = False
     intersect: bool = False
@@ -62,7 +60,7 @@ NAME = frozenset({"name"})
 FACTS: Mapping[str, Facts] = MappingProxyType(
     {
         "systemuser": Facts(
-            "SystemUser", "User", 8, "User", "fullname", "BusinessOwned", tracked=True,
+            "SystemUser", "User", 8, "User", "fullname", "BusinessOwned",
             schemas="SystemUserId AzureActiveDirectoryObjectId DomainName InternalEMailAddress "
             "PersonalEMailAddress WindowsLiveID SharePointEmailAddress EmployeeId GovernmentId "
             "UserPuid FullName FirstName LastName JobTitle Title IsDisabled DisabledReason "
@@ -78,7 +76,6 @@ FACTS: Mapping[str, Facts] = MappingProxyType(
         ),
         "mobileofflineprofile": Facts(
             "MobileOfflineProfile", "Mobile Offline Profile", 9866, "MobileOfflineProfile",
-            tracked=True,
             schemas="MobileOfflineProfileId Name Description IntroducedVersion ProcessId StageId "
             "TraversedPath ComponentState IsValidated IsManaged PublishedOn "
             "MobileOfflineProfileIdUnique OverwriteTime SelectedEntityMetadata SolutionId",
@@ -89,24 +86,24 @@ FACTS: Mapping[str, Facts] = MappingProxyType(
         ),
         "usermobileofflineprofilemembership": Facts(
             "usermobileofflineprofilemembership", "UserMobileOfflineProfileMembership", 10308,
-            "UserMobileOfflineProfileMembership", tracked=True, custom=True,
+            "UserMobileOfflineProfileMembership", custom=True,
             schemas="usermobileofflineprofilemembershipId SystemUserId MobileOfflineProfileId "
             "HasMobileOfflineProfileIdConflict",
             recommended=NAME,
         ),
         "team": Facts(
-            "Team", "Team", 9, "Team", "name", "BusinessOwned", tracked=True,
+            "Team", "Team", 9, "Team", "name", "BusinessOwned",
             schemas="TeamId Name TeamType MembershipType AzureActiveDirectoryObjectId "
             "BusinessUnitId IsDefault SystemManaged",
             read_only=frozenset({"isdefault", "systemmanaged"}),
         ),
         "teammembership": Facts(
             "TeamMembership", "Team Membership", 23, "Team", None, "None", bulk=False,
-            intersect=True, tracked=True, schemas="TeamMembershipId TeamId SystemUserId",
+            intersect=True, schemas="TeamMembershipId TeamId SystemUserId",
         ),
         "teammobileofflineprofilemembership": Facts(
             "teammobileofflineprofilemembership", "TeamMobileOfflineProfileMembership", 10307,
-            "TeamMobileOfflineProfileMembership", tracked=True, custom=True,
+            "TeamMobileOfflineProfileMembership", custom=True,
             schemas="teammobileofflineprofilemembershipId TeamId MobileOfflineProfileId",
             recommended=NAME,
         ),

@@ -6,7 +6,7 @@ Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
     POST   /_sandbox/faults    one fault or a list; they come on top of those still at work
     DELETE /_sandbox/faults    none from now on
     POST   /_sandbox/lacking   {"privileges": ["prvReadTeam", ...]}: what the caller may not do
-    POST   /_sandbox/metadata  {"table", "column", "change": {"MaxLength": 50}}; null: no such column
+    POST   /_sandbox/metadata  {"table", "column", "change": {"MaxLength": 50} or null: is gone}
     DELETE /_sandbox/tracking  the delta tokens given so far are too old from now on
 
 `table` is the user memberships where it is not given. They answer 204, or 400 with a sentence.

@@ -15,21 +15,20 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-import msgspec
-
 from syncd.sandbox import batch, errors
-from syncd.sandbox.answers import JSON, Answer, Call, refusal
+from syncd.sandbox.answers import Answer, Call, refusal
 from syncd.sandbox.control import PREFIX, Control
 from syncd.sandbox.faults import Fault, Faults
 from syncd.sandbox.jobs import BULK_DELETE, Jobs
 from syncd.sandbox.operations import Operations
+from syncd.sandbox.questions import Questions
 from syncd.sandbox.store import Change, Store
 from syncd.sandbox.switches import Switches
-from syncd.sandbox.tables import BUSINESS_UNIT, CALLER, ORGANIZATION
+from syncd.sandbox.tables import CALLER
 
 __all__ = ["Clock", "Sandbox", "real_time"]
 
-ROOT = re.compile(r"/api/data/v9\.\d+(?:/(.*))?")
+ROOT = re.compile(r"(?P<root>/api/data/v9\.[0-2])(?:/(?P<path>.*))?")
 HINT = "4"
 """The number of parallel requests that `x-ms-dop-hint` recommends."""
 
@@ -67,8 +66,12 @@ class Sandbox:
         self.switches = switches or Switches()
         self._faults = Faults()
         self._faults.add(faults)
+        self._questions = Questions(self.store, self.switches)
+        self.definitions = self._questions.definitions
         self._operations = Operations(self.store, self.switches)
-        self._control = Control(self.switches, self._faults, self._operations.tracker)
+        self._control = Control(
+            self.switches, self._faults, self._operations.tracker, self.store, self.definitions
+        )
         self._jobs = Jobs(self.store, self.switches)
         self._lock = threading.Lock()
 
@@ -83,14 +86,14 @@ class Sandbox:
     ) -> Answer:
         """Answer one request. `path` is decoded, `query` is not and has no question mark."""
         lower = {name.lower(): value for name, value in headers.items()}
-        base = f"{self._scheme}://{lower.get('host', 'sandbox')}/api/data/v9.2"
         match = ROOT.fullmatch(path)
         if match is None and path.startswith(PREFIX):
             with self._lock:
                 return self._control.answer(method, path, body)
         if match is None:
             return refusal(errors.segment(path))
-        call = Call(method, match[1] or "", query, lower, body, base, self._now())
+        base = f"{self._scheme}://{lower.get('host', 'sandbox')}{match['root']}"
+        call = Call(method, match["path"] or "", query, lower, body, base, self._now())
         with self._lock:
             try:
                 return self._faults.around(call, self._serve, self._dispatch_part)
@@ -117,8 +120,9 @@ class Sandbox:
         return self._dispatch_part(call)
 
     def _dispatch_part(self, call: Call) -> Answer:
-        if call.path in {"WhoAmI", "WhoAmI()"} and call.method == "GET":
-            return _who_am_i(call)
+        answer = self._questions.answer(call)
+        if answer is not None:
+            return answer
         if call.path == BULK_DELETE and call.method == "POST":
             return self._jobs.order(call)
         return self._operations.perform(call)
@@ -134,15 +138,3 @@ class Sandbox:
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _who_am_i(call: Call) -> Answer:
-    content = msgspec.json.encode(
-        {
-            "@odata.context": f"{call.base}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-            "BusinessUnitId": BUSINESS_UNIT,
-            "UserId": CALLER,
-            "OrganizationId": ORGANIZATION,
-        }
-    )
-    return Answer(200, {"OData-Version": "4.0", "Content-Type": JSON}, content)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from syncd.sandbox import errors
-from syncd.sandbox.columns import Column, Kind, Table
+from syncd.sandbox.columns import TEXTUAL, Column, Kind, Table
 from syncd.sandbox.store import Row, Rows, Store
 from syncd.sandbox.values import acceptors
 
@@ -155,7 +155,7 @@ class _Reader:
         if name not in TEXT_TESTS:
             raise errors.query(f"The function '{name}' is not supported in $filter.")
         _, column, getter = _property(self._store, self._rows.table, self._next()[1])
-        if column.kind is not Kind.TEXT:
+        if column.kind not in TEXTUAL:
             raise errors.query(f"'{name}' needs a text; '{column.read}' is none.")
         self._expect(",")
         part = self._literal(column)
@@ -195,7 +195,7 @@ class _Reader:
 
 
 def _constant(kind: str, text: str, column: Column) -> object:
-    textual = column.kind is Kind.TEXT
+    textual = column.kind in TEXTUAL
     if kind == "text" and textual:
         return text[1:-1].replace("''", "'")
     if kind == "number" and not textual:
@@ -210,7 +210,7 @@ def _constant(kind: str, text: str, column: Column) -> object:
 
 
 def _checked(table: Table, column: Column, value: object) -> object:
-    if isinstance(value, str) and column.kind is Kind.TEXT:
+    if isinstance(value, str) and column.kind in TEXTUAL:
         return value
     if isinstance(value, int) and column.kind in {Kind.CHOICE, Kind.STATE, Kind.STATUS}:
         return value
@@ -225,7 +225,7 @@ def _values(text: str, column: Column) -> list[object]:
         found = msgspec.json.decode(text.replace("'", '"'), type=list[object])
     except msgspec.DecodeError:
         raise errors.query("PropertyValues must be a list of values.") from None
-    if column.kind in {Kind.TEXT, Kind.GUID, Kind.LOOKUP, Kind.DATETIME, Kind.DATE}:
+    if column.kind in TEXTUAL | {Kind.GUID, Kind.LOOKUP, Kind.DATETIME, Kind.DATE}:
         return found
     return [int(each) if isinstance(each, str) and each.isdigit() else each for each in found]
 

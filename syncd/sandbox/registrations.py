@@ -38,11 +38,9 @@ def messages(table: str) -> Sequence[str]:
     if table in READ_ONLY_TABLES:
         return READ_ONLY
     found = [*SINGLE, *LINKS]
-    facts = FACTS[table]
-    if facts.bulk:
+    if FACTS[table].bulk:
         found += MULTIPLE
-    if facts.tracked:
-        found.append(CHANGES)
+    found.append(CHANGES)
     if table == "mobileofflineprofile":
         found += PROFILE_ONLY
     return found

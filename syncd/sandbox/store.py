@@ -126,7 +126,7 @@ class Store:
                 (rows, at)
                 for rows in self.tables.values()
                 for at, column in enumerate(rows.table.columns)
-                if column.target == name and _followed(column)
+                if name in {column.target, *column.targets} and _followed(column)
             ]
             for name in self.tables
         }
@@ -163,4 +163,5 @@ class Store:
 
 
 def _followed(column: Column) -> bool:
-    return column.target in TABLES and column.on_delete is not OnDelete.NO_CASCADE
+    pointing = bool(column.targets) or column.target in TABLES
+    return pointing and column.on_delete is not OnDelete.NO_CASCADE
