@@ -95,6 +95,7 @@ _REQUEST = Meaning(
     "check auth.tenant_id, auth.client_id and auth.authority",
 )
 _OTHER = Meaning("", "look the code up, then check the settings under auth")
+_SILENT = Meaning("", "check auth.tenant_id, auth.client_id and auth.authority")
 _IDENTITY = Meaning(
     "no such managed identity belongs to this machine",
     "assign the identity to it, and give a user-assigned one's client id as auth.client_id",
@@ -141,7 +142,8 @@ def denial(answer: Mapping[str, Any], skew: float = 0.0) -> str:
     listed = answer.get("error_codes")
     if not codes and isinstance(listed, list):
         codes = [str(each) for each in listed if isinstance(each, int)]
-    meaning = next((MEANINGS[code] for code in codes if code in MEANINGS), _OTHER)
+    meaning = next((MEANINGS[code] for code in codes if code in MEANINGS), None)
+    meaning = meaning or (_OTHER if codes else _SILENT)
     return _worded(meaning, " ".join([name, *(f"AADSTS{code}" for code in codes[:3])]), skew)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from syncd.config.models import Certificate, ClientSecret, Federated
-from syncd.connectors.auth.denials import codes_in, denial
+from syncd.connectors.auth.denials import denial
 from syncd.connectors.auth.tokens import Ask, Token
 from syncd.connectors.auth.wire import Wire
 from syncd.core.errors import ConfigError, TargetRefused
@@ -69,16 +69,16 @@ def ask_entra(
                     [scope], claims_challenge=claims, http_exceptions=(httpx.HTTPError,)
                 )
             except ODD as exc:
-                # The text may name the code of a refused discovery; no more of it is shown.
-                raise TargetRefused(_no_answer(str(exc))) from exc
+                raise TargetRefused(_no_answer(way)) from exc
         return token_in(answer, denial(answer, way.skew))
 
     return ask
 
 
-def _no_answer(text: str) -> str:
-    if codes_in(text):
-        return denial({"error": "invalid_tenant", "error_description": text})
+def _no_answer(way: Wire) -> str:
+    """Say what a refused discovery says, or that nobody can make anything of the answers."""
+    if way.refused:
+        return denial(way.refused, way.skew)
     return (
         "signing in failed: the authority gave no usable answer for this tenant; "
         "check auth.tenant_id and auth.authority"

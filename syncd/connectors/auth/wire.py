@@ -39,6 +39,8 @@ class Wire:
         self._again = AILING | again
         self.skew = 0.0
         """Seconds by which our clock is ahead of the authority's, by its last answer."""
+        self.refused: Mapping[str, Any] = {}
+        """The last answer that was a refusal; MSAL keeps that of a discovery to itself."""
 
     def post(
         self,
@@ -97,16 +99,20 @@ class Wire:
                 f"{host} did not sign syncd in but sent it to another page (status {status}); "
                 "check auth.authority, and http.proxy where a proxy wants a sign-in of its own"
             )
-        if not _is_object(response):
+        document = _object(response)
+        if document is None:
             raise TargetUnreachable(
                 f"{host} answered with a page instead of a token (status {status}); a proxy "
                 "between may have sent it: check http.proxy, auth.authority and auth.tenant_id"
             )
+        if response.is_error:
+            self.refused = document
         return response
 
 
-def _is_object(response: httpx.Response) -> bool:
+def _object(response: httpx.Response) -> Mapping[str, Any] | None:
     try:
-        return isinstance(response.json(), dict)
+        document = response.json()
     except ValueError:
-        return False
+        return None
+    return document if isinstance(document, dict) else None
