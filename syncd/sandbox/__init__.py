@@ -8,6 +8,7 @@ from syncd.sandbox.commands import run_serve
 from syncd.sandbox.dataverse import Sandbox
 from syncd.sandbox.errors import SandboxError
 from syncd.sandbox.faults import Fault, FaultKind
+from syncd.sandbox.protection import Limits
 from syncd.sandbox.seed import run_seed
 from syncd.sandbox.server import Running
 from syncd.sandbox.store import Store
@@ -16,6 +17,7 @@ __all__ = [
     "Answer",
     "Fault",
     "FaultKind",
+    "Limits",
     "Running",
     "Sandbox",
     "SandboxError",

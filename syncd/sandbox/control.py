@@ -8,13 +8,17 @@ Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
     POST   /_sandbox/lacking   {"privileges": ["prvReadTeam", ...]}: what the caller may not do
     POST   /_sandbox/metadata  {"table", "column", "change": {"MaxLength": 50} or null: is gone}
     DELETE /_sandbox/tracking  the delta tokens given so far are too old from now on
+    POST   /_sandbox/protection  limits of service protection (those of the documentation: {})
+    GET    /_sandbox/protection  what came in since, and how much of it was refused
+    DELETE /_sandbox/protection  no limits
 
-`table` is the user memberships where it is not given. They answer 204, or 400 with a sentence.
+`table` is the user memberships where it is not given. They answer 204 (GET: 200, JSON),
+or 400 with a sentence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -23,17 +27,19 @@ from syncd.sandbox.answers import Answer, refusal
 from syncd.sandbox.definitions import Definitions
 from syncd.sandbox.errors import Refused, SandboxError
 from syncd.sandbox.faults import Faults, read_faults
+from syncd.sandbox.protection import Limits, Protection
 from syncd.sandbox.rights import privileges
 from syncd.sandbox.store import Store
 from syncd.sandbox.switches import MEMBERSHIP, Switches, known
 from syncd.sandbox.tracking import Tracker
 
-__all__ = ["PREFIX", "Control"]
+__all__ = ["PREFIX", "Control", "protection_orders"]
 
 PREFIX = "/_sandbox/"
 DONE = Answer(204)
 
-Order = Callable[[bytes], None]
+Order = Callable[[bytes], object]
+"""Takes a body and returns what is to be shown, or None."""
 
 
 class Messages(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,6 +99,10 @@ class Control:
             ("POST", "metadata"): self._drift,
         }
 
+    def add(self, orders: Mapping[tuple[str, str], Order]) -> None:
+        """Carry out these orders too, by method and name."""
+        self._orders.update(orders)
+
     def answer(self, method: str, path: str, body: bytes) -> Answer:
         """Carry out one order, or say what is wrong with it."""
         order = self._orders.get((method, path.removeprefix(PREFIX)))
@@ -100,10 +110,12 @@ class Control:
             known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._orders)
             return refusal(Refused(404, "", f"{method} {path} is no order. There are: {known}."))
         try:
-            order(body)
+            shown = order(body)
         except SandboxError as error:
             return refusal(Refused(400, "", str(error)))
-        return DONE
+        if shown is None:
+            return DONE
+        return Answer(200, {"Content-Type": "application/json"}, msgspec.json.encode(shown))
 
     def _messages(self, body: bytes) -> None:
         asked = _read(body, Messages)
@@ -135,6 +147,15 @@ class Control:
         asked = _read(body, Drift)
         known(asked.table)
         self._definitions.alter(asked.table, asked.column, asked.change)
+
+
+def protection_orders(protection: Protection) -> Mapping[tuple[str, str], Order]:
+    """Return the orders that set limits, end them, and tell how they were met."""
+    return {
+        ("POST", "protection"): lambda body: protection.set(_read(body, Limits)),
+        ("GET", "protection"): lambda _: protection.seen,
+        ("DELETE", "protection"): lambda _: protection.set(None),
+    }
 
 
 def _read(body: bytes, kind: type[Any]) -> Any:

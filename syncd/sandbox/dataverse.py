@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from syncd.sandbox import batch, errors
 from syncd.sandbox.answers import Answer, Call, refusal
-from syncd.sandbox.control import PREFIX, Control
+from syncd.sandbox.control import PREFIX, Control, protection_orders
 from syncd.sandbox.faults import Fault, Faults
 from syncd.sandbox.jobs import BULK_DELETE, Jobs
 from syncd.sandbox.operations import Operations
+from syncd.sandbox.protection import Limits, Protection, Ticks
 from syncd.sandbox.questions import Questions
 from syncd.sandbox.store import Change, Store
 from syncd.sandbox.switches import Switches
@@ -44,7 +46,8 @@ class Sandbox:
     """
     The environment.
 
-    `clock` says what createdon and modifiedon get. `keep` is called after each request that
+    `clock` says what createdon and modifiedon get, `ticks` how time goes by for service
+    protection, in seconds. `keep` is called after each request that
     changed rows, before its answer is given, with the changes in order. Safe to be called from
     several threads; requests are done one after the other.
     """
@@ -58,6 +61,7 @@ class Sandbox:
         keep: Callable[[Sequence[Change]], None] | None = None,
         faults: Sequence[Fault] = (),
         switches: Switches | None = None,
+        ticks: Ticks = time.monotonic,
     ) -> None:
         self.store = store or Store()
         self._clock = clock
@@ -72,6 +76,8 @@ class Sandbox:
         self._control = Control(
             self.switches, self._faults, self._operations.tracker, self.store, self.definitions
         )
+        self._protection = Protection(ticks)
+        self._control.add(protection_orders(self._protection))
         self._jobs = Jobs(self.store, self.switches)
         self._lock = threading.Lock()
 
@@ -80,6 +86,11 @@ class Sandbox:
         with self._lock:
             self._faults.clear()
             self._faults.add(faults)
+
+    def protect(self, limits: Limits | None) -> None:
+        """Keep to these limits from now on, or to none; it begins anew."""
+        with self._lock:
+            self._protection.set(limits)
 
     def answer(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
@@ -96,9 +107,22 @@ class Sandbox:
         call = Call(method, match["path"] or "", query, lower, body, base, self._now())
         with self._lock:
             try:
-                return self._faults.around(call, self._serve, self._dispatch_part)
+                if self._protection.on:
+                    return self._protected(call)
+                return self._faulty(call)
             finally:
                 self._settle(call.now)
+
+    def _protected(self, call: Call) -> Answer:
+        work: dict[str, int] = {}
+        self._operations.work = work
+        try:
+            return self._protection.around(call, CALLER, self._faulty, work)
+        finally:
+            self._operations.work = None
+
+    def _faulty(self, call: Call) -> Answer:
+        return self._faults.around(call, self._serve, self._dispatch_part)
 
     def _serve(self, call: Call) -> Answer:
         try:

@@ -27,11 +27,9 @@ DONE = Answer(204, {"OData-Version": "4.0"})
 Body = Mapping[str, object]
 
 
-def many(
-    store: Store, rows: Rows, message: str, body: Body, stamp: Stamp, base: str
-) -> tuple[int, Answer]:
+def many(store: Store, rows: Rows, message: str, body: Body, stamp: Stamp, base: str) -> Answer:
     """
-    Do a bulk action and return how many rows it was about, and the answer.
+    Do a bulk action and return its answer.
 
     Raises Refused: the action is not for this table, a target names no type or another one, or
     what the single operation would refuse. Nothing has changed then.
@@ -46,7 +44,7 @@ def many(
         match message:
             case "CreateMultiple":
                 keys = [writes.create(store, rows.table, each, stamp) for each in targets]
-                return len(targets), _created(base, keys)
+                return _created(base, keys)
             case "UpdateMultiple":
                 for each in targets:
                     _update(store, rows, each, stamp)
@@ -56,7 +54,7 @@ def many(
     except errors.Refused:
         store.rollback(mark)
         raise
-    return len(targets), DONE
+    return DONE
 
 
 def _targets(body: Body) -> list[object]:

@@ -56,6 +56,8 @@ class Operations:
         self._switches = switches or Switches()
         self._reader = Reader(store)
         self.tracker = Tracker(store)
+        self.work: dict[str, int] | None = None
+        """How often each message was done, while somebody wants to know."""
 
     def perform(self, call: Call) -> Answer:
         """Do one operation. Raises Refused, and then has changed nothing."""
@@ -82,7 +84,9 @@ class Operations:
         key = None if match["key"] is None else writes.row_key(table, match["key"])
         return Place(self._store.tables[table.name], key, match["rest"])
 
-    def _admit(self, rows: Rows, message: str) -> None:
+    def _admit(self, rows: Rows, message: str, count: int = 1) -> None:
+        if self.work is not None and message != "Upsert":  # that is a Create or an Update, too
+            self.work[message] = self.work.get(message, 0) + count
         if self._switches.refusals:
             self._switches.admit(rows.table.name, message)
 
@@ -175,10 +179,10 @@ class Operations:
         return self._written(call, place.rows, key, created=True)
 
     def _act(self, call: Call, rows: Rows, message: str) -> Answer:
-        self._admit(rows, message)
-        stamp = self._stamp(call)
-        _, answer = messages.many(self._store, rows, message, _body(call), stamp, call.base)
-        return answer
+        body = _body(call)
+        targets = body.get("Targets")
+        self._admit(rows, message, len(targets) if isinstance(targets, list) else 1)
+        return messages.many(self._store, rows, message, body, self._stamp(call), call.base)
 
     def _patch(self, call: Call, rows: Rows, key: str) -> Answer:
         body = _body(call)
