@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from syncd.sandbox.attributes import attribute
@@ -49,11 +50,8 @@ class Definitions:
     def __init__(self, switches: Switches) -> None:
         self._switches = switches
         self._altered: dict[tuple[str, str], Alterations | None] = {}
-        self._relationships = tuple(
-            [_one_to_many(link) for link in links()]
-            + [_many_to_many(pairing) for pairing in pairings()]
-        )
-        self._attributes = {name: self._columns(table) for name, table in TABLES.items()}
+        self._relationships = _relationships()
+        self._attributes = dict(_attributes())
 
     def alter(self, table: str, column: str, change: Alterations | None) -> None:
         """
@@ -95,8 +93,7 @@ class Definitions:
 
     def _columns(self, table: Table) -> tuple[Document, ...]:
         found = []
-        for at, column in enumerate(table.columns):
-            document = attribute(table, at)
+        for column, document in zip(table.columns, _attributes()[table.name], strict=True):
             change = self._altered.get((table.name, column.name), {})
             if change is not None:
                 values = {**document.values, **change}
@@ -105,6 +102,20 @@ class Definitions:
 
     def _related(self, side: str, name: str) -> tuple[Document, ...]:
         return tuple(each for each in self._relationships if each.values.get(side) == name)
+
+
+@cache
+def _relationships() -> tuple[Document, ...]:
+    found = [_one_to_many(link) for link in links()]
+    return (*found, *(_many_to_many(pairing) for pairing in pairings()))
+
+
+@cache
+def _attributes() -> Mapping[str, tuple[Document, ...]]:
+    return {
+        name: tuple(attribute(table, at) for at in range(len(table.columns)))
+        for name, table in TABLES.items()
+    }
 
 
 def _entity(table: Table) -> dict[str, Any]:
