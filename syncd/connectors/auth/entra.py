@@ -29,7 +29,7 @@ CLOUDS = {
 """Where tokens come from for environments of the other clouds (section 1.6)."""
 LIFE = 3599.0
 """Seconds that a token is taken to live where its answer does not say."""
-ODD = (ValueError, LookupError, AttributeError, TypeError, RuntimeError)
+ODD = (ValueError, LookupError, AttributeError, TypeError, RuntimeError, httpx.InvalidURL)
 """What MSAL makes of answers that are not what it expects."""
 
 Application = ClientSecret | Certificate | Federated

@@ -24,7 +24,7 @@ def endpoint() -> str:
     """Name who will be asked, by the variables that MSAL looks at (section 1.5)."""
     if "IDENTITY_ENDPOINT" in os.environ and "IDENTITY_HEADER" in os.environ:
         return "the platform's identity endpoint (IDENTITY_ENDPOINT)"
-    return "the metadata service of the machine (managed identities are for machines in Azure)"
+    return "the metadata service of the machine"
 
 
 def ask_machine(
@@ -46,7 +46,7 @@ def ask_machine(
                     _which(msal, auth.client_id), http_client=way, client_capabilities=["CP1"]
                 )
                 answer = client.acquire_token_for_client(resource=resource, claims_challenge=claims)
-        except (*ODD, OSError, msal.ManagedIdentityError) as exc:
+        except (*ODD, OSError) as exc:
             raise TargetRefused(
                 f"signing in failed: {endpoint()} gave no usable answer; "
                 "see that this machine has a managed identity"

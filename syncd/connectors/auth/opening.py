@@ -21,13 +21,16 @@ from syncd.connectors.auth.entra import ask_entra, authority_of
 from syncd.connectors.auth.flow import EntraAuth, NoAuth
 from syncd.connectors.auth.machine import PASSING, ask_machine, endpoint
 from syncd.connectors.auth.tokens import Tokens
-from syncd.connectors.auth.wire import Wire
+from syncd.connectors.auth.wire import REMEDY, Wire
 from syncd.connectors.http import Observe, open_client
 
 __all__ = ["open_auth"]
 
 NEAR = "http://127.0.0.1"
 """Identity endpoints are on the machine or beside it: no proxy leads there, and no TLS."""
+NEARBY = 10.0
+"""Seconds that one of them may take to answer."""
+IN_AZURE = "this method is for a machine in Azure that has an identity"
 
 
 def open_auth(
@@ -57,10 +60,11 @@ def open_auth(
         case Nothing():
             return NoAuth(url)
         case ManagedIdentity():
-            wire = _wire(NEAR, observe, min(timeout, 10.0), None, None, transport, PASSING)
-            return EntraAuth(
-                url, Tokens(ask_machine(auth, resource, wire), endpoint(), pause=pause, clock=clock)
-            )
+            near = min(timeout, NEARBY)
+            wire = _wire(NEAR, observe, near, None, None, transport, PASSING, IN_AZURE)
+            ask = ask_machine(auth, resource, wire)
+            tokens = Tokens(ask, endpoint(), remedy=IN_AZURE, pause=pause, clock=clock)
+            return EntraAuth(url, tokens)
         case ClientSecret() | Certificate() | Federated():
             if isinstance(auth, Certificate):
                 _check(auth)
@@ -89,6 +93,7 @@ def _wire(
     proxy: str | None,
     transport: httpx.BaseTransport | None,
     again: frozenset[int] = frozenset(),
+    remedy: str = REMEDY,
 ) -> Callable[[], AbstractContextManager[Wire]]:
     """Return what opens the way to an authority for one question; they are hours apart."""
 
@@ -103,6 +108,6 @@ def _wire(
             proxy=proxy,
             transport=transport,
         ) as client:
-            yield Wire(client, observe, again)
+            yield Wire(client, observe, again, remedy)
 
     return opened

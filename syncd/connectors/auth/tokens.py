@@ -21,10 +21,13 @@ BARE = 120.0
 """Seconds before its end from which nobody uses it any more."""
 RESPITE = 60.0
 """Seconds for which an authority that said no, or gave nothing new, is not asked again."""
+BRIEF = 5.0
+"""Seconds for which one that could not be reached is not: lanes wait for it together."""
 RETRIES = 3
 """How often an authority that does not answer is asked again."""
 PATIENCE = 60.0
 """Seconds: the longest pause that an authority may ask for."""
+REMEDY = "check auth.authority, the network and http.proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Tokens:
     Who comes when it is due renews it, the others go on with the old one; only where
     there is none that can be used do they wait. A refusal is remembered for a minute:
     a thousand changes must not be a thousand failed sign-ins. *whom* names the
-    authority; *pause* waits, and returns True if somebody asked to stop meanwhile.
+    authority, *remedy* says what to do if it cannot be reached; *pause* waits, and
+    returns True if somebody asked to stop meanwhile.
     """
 
     def __init__(
@@ -66,16 +70,18 @@ class Tokens:
         ask: Ask,
         whom: str,
         *,
+        remedy: str = REMEDY,
         pause: Callable[[float], Any] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._whom = whom
+        self._remedy = remedy
         self._pause = pause
         self._clock = clock
         self._lock = threading.Lock()
         self._held: _Held | None = None
-        self._refusal: tuple[float, str] | None = None
+        self._refusal: tuple[float, TargetError] | None = None
 
     def current(self) -> str:
         """Return a token that is good for some minutes. Raises TargetError, Stopped."""
@@ -99,13 +105,15 @@ class Tokens:
 
     def refuse(self, sentence: str) -> TargetRefused:
         """Take note that what the authority gives is not taken; return the error to raise."""
+        refusal = TargetRefused(sentence)
         with self._lock:
-            return self._refused(sentence)
+            self._held = None
+            self._remember(refusal)
+        return refusal
 
-    def _refused(self, sentence: str) -> TargetRefused:
-        self._held = None
-        self._refusal = (self._clock() + RESPITE, sentence)
-        return TargetRefused(sentence)
+    def _remember(self, refusal: TargetError) -> None:
+        respite = RESPITE if isinstance(refusal, TargetRefused) else BRIEF
+        self._refusal = (self._clock() + respite, refusal)
 
     def _ahead(self, held: _Held) -> str:
         """Renew in good time. Without success the old token does, and it is tried later."""
@@ -119,13 +127,20 @@ class Tokens:
 
     def _get(self, claims: str | None) -> str:
         if self._refusal is not None and self._clock() < self._refusal[0]:
-            raise TargetRefused(self._refusal[1])
+            refusal = self._refusal[1]
+            raise type(refusal)(str(refusal))
+        try:
+            return self._keep(self._persist(claims))
+        except TargetError as exc:
+            self._held = None
+            self._remember(exc)
+            raise
+
+    def _persist(self, claims: str | None) -> Token:
         attempt = 0
         while True:
             try:
-                return self._keep(self._ask(claims))
-            except TargetRefused as exc:
-                raise self._refused(str(exc)) from exc
+                return self._ask(claims)
             except httpx.HTTPError as exc:
                 self._wait(exc, attempt)
                 attempt += 1
@@ -136,7 +151,9 @@ class Tokens:
         pause = 2.0**attempt if wanted is None else wanted
         untrusted = "CERTIFICATE_VERIFY_FAILED" in str(exc)
         if attempt == RETRIES or pause > PATIENCE or untrusted:
-            raise TargetUnreachable(f"{self._whom} did not sign syncd in: {_why(exc)}") from exc
+            raise TargetUnreachable(
+                f"{self._whom} did not sign syncd in: {_why(exc, self._remedy)}"
+            ) from exc
         if self._pause(pause):
             raise Stopped("asked to stop while signing in; run again to carry on") from exc
 
@@ -152,14 +169,14 @@ class Tokens:
         return token.text
 
 
-def _why(exc: httpx.HTTPError) -> str:
+def _why(exc: httpx.HTTPError, remedy: str) -> str:
     """Say what went wrong with a connection, and what to look at."""
     if isinstance(exc, httpx.HTTPStatusError):
         return f"it answered {exc.response.status_code}; run again in a few minutes"
     if isinstance(exc, httpx.TimeoutException):
-        return "no answer in time; check auth.authority, the network and http.proxy"
+        return f"no answer in time; {remedy}"
     if isinstance(exc, httpx.RemoteProtocolError | httpx.ReadError | httpx.DecodingError):
         return "its answer broke off; look at the network and the proxies between"
     if "CERTIFICATE_VERIFY_FAILED" in str(exc):
         return "its certificate is not trusted; name the issuing authority in http.ca_file"
-    return f"{str(exc) or type(exc).__name__}; check auth.authority, the network and http.proxy"
+    return f"{str(exc) or type(exc).__name__}; {remedy}"

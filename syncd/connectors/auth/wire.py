@@ -13,9 +13,10 @@ import httpx
 from syncd.connectors.http import Observe
 from syncd.core.errors import TargetUnreachable
 
-__all__ = ["Wire"]
+__all__ = ["REMEDY", "Wire"]
 
 AILING = frozenset({408, 429})
+REMEDY = "check http.proxy, auth.authority and auth.tenant_id"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -25,7 +26,8 @@ class Wire:
 
     What may pass if asked again is raised as httpx's errors: lost connections, 408, 429,
     5xx, and what stands in *again*. Pages and redirects are no answers of an authority
-    and are raised as TargetUnreachable. *observe* is told of each request as "token".
+    and are raised as TargetUnreachable, which ends with *remedy*. *observe* is told of
+    each request as "token".
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class Wire:
         client: httpx.Client,
         observe: Observe | None = None,
         again: frozenset[int] = frozenset(),
+        remedy: str = REMEDY,
     ) -> None:
         self._client = client
         self._observe = observe
         self._again = AILING | again
+        self._remedy = remedy
         self.skew = 0.0
         """Seconds by which our clock is ahead of the authority's, by its last answer."""
         self.refused: Mapping[str, Any] = {}
@@ -96,14 +100,14 @@ class Wire:
             return response.raise_for_status()
         if response.is_redirect:
             raise TargetUnreachable(
-                f"{host} did not sign syncd in but sent it to another page (status {status}); "
-                "check auth.authority, and http.proxy where a proxy wants a sign-in of its own"
+                f"{host} did not sign syncd in but sent it to another page (status {status}); a "
+                f"proxy may want a sign-in of its own: {self._remedy}"
             )
         document = _object(response)
         if document is None:
             raise TargetUnreachable(
-                f"{host} answered with a page instead of a token (status {status}); a proxy "
-                "between may have sent it: check http.proxy, auth.authority and auth.tenant_id"
+                f"{host} answered with a page instead of a token (status {status}); something "
+                f"between may have sent it: {self._remedy}"
             )
         if response.is_error:
             self.refused = document
