@@ -39,11 +39,18 @@ def serve(
         Literal["all", "reference"],
         typer.Option(help="Take every message, or only what a table's reference page lists."),
     ] = "all",
+    applications: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Registrations (JSON); requests then need tokens."),
+    ] = None,
+    protect: Annotated[
+        bool, typer.Option("--protect", help="Hold to the documented service protection limits.")
+    ] = False,
 ) -> None:
     """Serve a sandbox until it is stopped. The first line that it prints is its URL."""
     from syncd.sandbox import run_serve
 
-    run_serve(host, port, load, db, tls, faults, messages)
+    run_serve(host, port, load, db, tls, faults, messages, applications, protect)
 
 
 @sandbox.command()

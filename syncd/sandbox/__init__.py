@@ -12,9 +12,11 @@ from syncd.sandbox.protection import Limits
 from syncd.sandbox.seed import run_seed
 from syncd.sandbox.server import Running
 from syncd.sandbox.store import Store
+from syncd.sandbox.tokens import Application
 
 __all__ = [
     "Answer",
+    "Application",
     "Fault",
     "FaultKind",
     "Limits",

@@ -11,6 +11,8 @@ Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
     POST   /_sandbox/protection  limits of service protection (those of the documentation: {})
     GET    /_sandbox/protection  what came in since, and how much of it was refused
     DELETE /_sandbox/protection  no limits
+    POST   /_sandbox/applications  a registration or a list; from then on tokens are required
+    POST   /_sandbox/sign-in  {"required": false, "token_seconds": 60, "challenge": true}
 
 `table` is the user memberships where it is not given. They answer 204 (GET: 200, JSON),
 or 400 with a sentence.
@@ -31,9 +33,10 @@ from syncd.sandbox.protection import Limits, Protection
 from syncd.sandbox.rights import privileges
 from syncd.sandbox.store import Store
 from syncd.sandbox.switches import MEMBERSHIP, Switches, known
+from syncd.sandbox.tokens import Application, Authority, SignIn
 from syncd.sandbox.tracking import Tracker
 
-__all__ = ["PREFIX", "Control", "protection_orders"]
+__all__ = ["PREFIX", "Control", "protection_orders", "sign_in_orders"]
 
 PREFIX = "/_sandbox/"
 DONE = Answer(204)
@@ -158,7 +161,20 @@ def protection_orders(protection: Protection) -> Mapping[tuple[str, str], Order]
     }
 
 
-def _read(body: bytes, kind: type[Any]) -> Any:
+def sign_in_orders(authority: Authority) -> Mapping[tuple[str, str], Order]:
+    """Return the orders about tokens."""
+
+    def register(body: bytes) -> None:
+        asked = _read(body, Application | list[Application])
+        authority.register(asked if isinstance(asked, list) else [asked])
+
+    return {
+        ("POST", "applications"): register,
+        ("POST", "sign-in"): lambda body: authority.set(_read(body, SignIn)),
+    }
+
+
+def _read(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as error:

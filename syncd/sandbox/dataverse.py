@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from syncd.sandbox import batch, errors
 from syncd.sandbox.answers import Answer, Call, refusal
-from syncd.sandbox.control import PREFIX, Control, protection_orders
+from syncd.sandbox.control import PREFIX, Control, protection_orders, sign_in_orders
 from syncd.sandbox.faults import Fault, Faults
 from syncd.sandbox.jobs import BULK_DELETE, Jobs
 from syncd.sandbox.operations import Operations
@@ -27,6 +27,7 @@ from syncd.sandbox.questions import Questions
 from syncd.sandbox.store import Change, Store
 from syncd.sandbox.switches import Switches
 from syncd.sandbox.tables import CALLER
+from syncd.sandbox.tokens import Application, Authority
 
 __all__ = ["Clock", "Sandbox", "real_time"]
 
@@ -78,6 +79,8 @@ class Sandbox:
         )
         self._protection = Protection(ticks)
         self._control.add(protection_orders(self._protection))
+        self._authority = Authority()
+        self._control.add(sign_in_orders(self._authority))
         self._jobs = Jobs(self.store, self.switches)
         self._lock = threading.Lock()
 
@@ -86,6 +89,11 @@ class Sandbox:
         with self._lock:
             self._faults.clear()
             self._faults.add(faults)
+
+    def register(self, *applications: Application) -> None:
+        """Give tokens to these applications, and want them from now on."""
+        with self._lock:
+            self._authority.register(applications)
 
     def protect(self, limits: Limits | None) -> None:
         """Keep to these limits from now on, or to none; it begins anew."""
@@ -98,26 +106,42 @@ class Sandbox:
         """Answer one request. `path` is decoded, `query` is not and has no question mark."""
         lower = {name.lower(): value for name, value in headers.items()}
         match = ROOT.fullmatch(path)
-        if match is None and path.startswith(PREFIX):
-            with self._lock:
-                return self._control.answer(method, path, body)
         if match is None:
-            return refusal(errors.segment(path))
-        base = f"{self._scheme}://{lower.get('host', 'sandbox')}{match['root']}"
+            return self._beside(method, path, lower, body)
+        base = f"{self._origin(lower)}{match['root']}"
         call = Call(method, match["path"] or "", query, lower, body, base, self._now())
         with self._lock:
             try:
+                if self._authority.required:
+                    refused = self._authority.refusal(call)
+                    if refused is not None:
+                        return refused
                 if self._protection.on:
                     return self._protected(call)
                 return self._faulty(call)
             finally:
                 self._settle(call.now)
 
+    def _beside(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer what is not for the Web API: orders, and requests for tokens."""
+        origin = self._origin(headers)
+        with self._lock:
+            if path.startswith(PREFIX):
+                return self._control.answer(method, path, body)
+            answer = self._authority.answer(method, path, headers, body, origin)
+        return refusal(errors.segment(path)) if answer is None else answer
+
+    def _origin(self, headers: Mapping[str, str]) -> str:
+        """Return scheme and host as the caller wrote them: addresses in answers begin so."""
+        scheme = headers.get("x-forwarded-proto", self._scheme)
+        return f"{scheme}://{headers.get('host', 'sandbox')}"
+
     def _protected(self, call: Call) -> Answer:
         work: dict[str, int] = {}
         self._operations.work = work
         try:
-            return self._protection.around(call, CALLER, self._faulty, work)
+            user = self._authority.client(call)
+            return self._protection.around(call, user, self._faulty, work)
         finally:
             self._operations.work = None
 

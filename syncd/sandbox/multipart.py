@@ -24,7 +24,8 @@ LIMIT = 1000
 BOUNDARY = re.compile(
     r'multipart/mixed\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE
 )
-REQUEST = re.compile(r"([A-Z]+) (\S+) HTTP/1\.1")
+REQUEST = re.compile(r"([A-Z]+) (\S.*?) HTTP/1\.1")
+"""The target may have spaces in it: Microsoft's own client writes filters as they are."""
 TARGET = re.compile(r"(?:https?://[^/]+)?/api/data/v9\.\d+/(.+)")
 CONTENT_ID_TARGET = re.compile(r"\$[\w.-]+(?:/.*)?")
 METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
@@ -136,7 +137,7 @@ def _part(headers: Mapping[str, str], content: bytes) -> Part:
     if not empty:
         raise payload("Stream was not readable: no empty line after the head of a request.")
     first, _, lines = head.partition(b"\r\n")
-    match = REQUEST.fullmatch(first.decode("latin-1"))
+    match = REQUEST.fullmatch(_decoded(first))
     if match is None or match[1] not in METHODS:
         raise payload("Stream was not readable: a request line is malformed.")
     return Part(
@@ -146,6 +147,13 @@ def _part(headers: Mapping[str, str], content: bytes) -> Part:
         body.removesuffix(b"\r\n"),
         headers.get("content-id"),
     )
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 def _target(text: str) -> str:

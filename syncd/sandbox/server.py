@@ -142,7 +142,7 @@ def _application(
             request.method,
             scope["path"],
             scope["query_string"].decode("latin-1"),
-            dict(request.headers),
+            {**request.headers, "x-forwarded-proto": scope["scheme"]},
             body,
         )
         if answer.delay:

@@ -118,7 +118,7 @@ def row_key(table: Table, text: str) -> str:
         name, sign, value = text.partition("=")
         # Tables with an owner cannot be addressed by their primary key's name (section 2.3).
         if sign and name == table.key and table.name not in {"systemuser", "team"}:
-            key = guid(value)
+            key = guid(value.strip("'"))  # as clients write any key that is not the plain one
         elif sign:
             raise errors.Refused(
                 400,
