@@ -6,16 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
-from syncd.connectors.dataverse.faults import read_error, worded
+from syncd.connectors.dataverse.answers import Page, Row, read
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
-from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
+from syncd.core.errors import TargetIncomplete
 from syncd.core.identity import guid, text
 from syncd.core.model import Membership, Rung
 from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
@@ -89,16 +88,6 @@ class _TeamProfile(msgspec.Struct, gc=False):
 class _TeamMember(msgspec.Struct, gc=False):
     user: Id | None = msgspec.field(name="systemuserid", default=None)
     team: Id | None = msgspec.field(name="teamid", default=None)
-
-
-Row = TypeVar("Row", bound=msgspec.Struct)
-
-
-class Page(msgspec.Struct, Generic[Row], gc=False):
-    """One page: its rows, and where the next one is. Without rows it is no page."""
-
-    value: list[Row]
-    next: str | None = msgspec.field(name="@odata.nextLink", default=None)
 
 
 _membership_pages = msgspec.json.Decoder(Page[_Membership]).decode
@@ -287,14 +276,14 @@ def _pages(
     idle = 0
     pool = ThreadPoolExecutor(1, thread_name_prefix="page")
     try:
-        coming = pool.submit(_page, channel, first, headers, what, decode)
+        coming = pool.submit(read, channel, first, headers, what, decode)
         while link is not None:
             page = coming.result()
             link = page.next
             idle = 0 if _brings(page.value, begun) else idle + 1
             if link is not None:
                 _check_link(channel, what, link, seen, idle)
-                coming = pool.submit(_page, channel, link, headers, what, decode)
+                coming = pool.submit(read, channel, link, headers, what, decode)
             yield page.value
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -330,51 +319,3 @@ def _check_link(channel: Channel, what: str, link: str, seen: set[str], idle: in
             "answers, then run again"
         )
     seen.add(link)
-
-
-def _page(
-    channel: Channel,
-    link: str,
-    headers: dict[str, str],
-    what: str,
-    decode: Callable[[bytes], Page[Row]],
-) -> Page[Row]:
-    response = channel.get(link, headers)
-    if response.status_code != 200:
-        raise _refusal(channel, response, what)
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise TargetIncomplete(
-            f"{channel.host} answered with {kind or 'nothing'} instead of JSON when {what} were "
-            "read; check the url, and whether a proxy or a sign-in page stands between"
-        )
-    try:
-        return decode(response.content.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise TargetIncomplete(
-            f"{channel.host} gave a page of {what} that is not complete: {_sentence(exc)}"
-        ) from exc
-
-
-def _sentence(exc: Exception) -> str:
-    """Say where a page is wrong, without quoting from it."""
-    return str(exc) if isinstance(exc, msgspec.ValidationError) else "it is not valid JSON"
-
-
-def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetError:
-    """Say why a read was turned down."""
-    status = response.status_code
-    said = worded(status, read_error(response.content))
-    if status == 401:
-        return TargetRefused(
-            f"{channel.host} does not accept our token: {said}; "
-            "see that the environment has an application user for this client id"
-        )
-    if status == 403:
-        return TargetRefused(
-            f"{channel.host} does not let us read {what}: {said}; "
-            "give the application user a role with that right"
-        )
-    return TargetIncomplete(
-        f"{channel.host} turned down the read of {what}: {said}; check the environment's url"
-    )

@@ -1,0 +1,132 @@
+"""What a read was answered, decoded; or the sentence that says why nothing of it is used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+import httpx
+import msgspec
+
+from syncd.connectors.dataverse.faults import Error, read_error, worded
+from syncd.connectors.http import Channel
+from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
+
+__all__ = ["Page", "Row", "read"]
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+Decoded = TypeVar("Decoded")
+
+
+class Page(msgspec.Struct, Generic[Row], gc=False):
+    """One page: its rows, and where the next one is. Without rows it is no page."""
+
+    value: list[Row]
+    next: str | None = msgspec.field(name="@odata.nextLink", default=None)
+
+
+BOM = b"\xef\xbb\xbf"
+CLOSED = "8004a104"
+"""OrganizationDisabled: also an environment in administration mode says so to others."""
+DISABLED = "8004a112"
+_unknown = re.compile(r"property named '([\w.@]+)'").search
+_place = re.compile(r"^(.*?) - at `\$\.value\[[^\]]*\]\.([\w.@]+)`$").match
+_expected = re.compile(r"^Expected `([^`]+)`, got `([^`]+)`$").match
+WORDS: Mapping[str, str] = {
+    "array": "a list",
+    "bool": "yes or no",
+    "float": "a number with a fraction",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "an object",
+    "str": "text",
+}
+"""What JSON types are called in a sentence."""
+
+
+def read(
+    channel: Channel,
+    link: str,
+    headers: dict[str, str],
+    what: str,
+    decode: Callable[[bytes], Decoded],
+) -> Decoded:
+    """
+    Read what is at *link* whole, or not at all.
+
+    Raises what `Channel.get` raises, TargetRefused for a right that is missing or an
+    environment that is closed, and TargetIncomplete for everything else that is not the
+    answer, also for a column that is not there or that holds something else than it did.
+    """
+    response = channel.get(link, headers)
+    if response.status_code != 200:
+        raise _refusal(channel, response, what)
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise TargetIncomplete(
+            f"{channel.host} answered with {kind or 'nothing'} instead of JSON when {what} were "
+            "read; check the url, and whether a proxy or a sign-in page stands between"
+        )
+    try:
+        return decode(response.content.removeprefix(BOM))
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise TargetIncomplete(_unreadable(channel, what, exc)) from exc
+
+
+def _unreadable(channel: Channel, what: str, exc: Exception) -> str:
+    """Say where a page is wrong, without quoting from it."""
+    if not isinstance(exc, msgspec.ValidationError):
+        return f"{channel.host} gave a page of {what} that is not complete: it is not valid JSON"
+    placed = _place(str(exc))
+    types = _expected(placed[1]) if placed else None
+    if placed is None or types is None:
+        return f"{channel.host} gave a page of {what} that is not complete: {exc}"
+    wanted = " or ".join(WORDS.get(each, each) for each in types[1].split(" | "))
+    return (
+        f"column {placed[2]} of {what} in {channel.host} holds {WORDS.get(types[2], types[2])} "
+        f"where syncd needs {wanted}, so nothing was used: the column was changed, or a proxy "
+        "rewrites answers; syncd doctor compares all columns"
+    )
+
+
+def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetError:
+    """Say why a read was turned down."""
+    status, error = response.status_code, read_error(response.content)
+    said = worded(status, error)
+    if status == 401:
+        return TargetRefused(
+            f"{channel.host} does not accept our token: {said}; "
+            "see that the environment has an application user for this client id"
+        )
+    if error.code == CLOSED:
+        return TargetRefused(
+            f"{channel.host} is disabled or in administration mode: {said}; "
+            "switch it on again in the Power Platform admin center, or wait until that is done"
+        )
+    if error.code == DISABLED:
+        return TargetRefused(
+            f"{channel.host} has disabled syncd's application user: {said}; "
+            "enable it in the Power Platform admin center under Application users"
+        )
+    if status == 403:
+        return TargetRefused(
+            f"{channel.host} does not let us read {what}: {said}; "
+            "give the application user a role with that right (syncd doctor names it)"
+        )
+    missing = _missing(error)
+    if missing:
+        return TargetIncomplete(
+            f"column {missing} of {what} is not there in {channel.host}, and syncd needs it: "
+            f"{said}; bring it back, or use the syncd that knows this version of the table "
+            "(syncd doctor compares all columns)"
+        )
+    return TargetIncomplete(
+        f"{channel.host} turned down the read of {what}: {said}; check the environment's url"
+    )
+
+
+def _missing(error: Error) -> str:
+    """Name the column that a query asked for in vain; empty where it was something else."""
+    found = _unknown(error.message)
+    return found[1] if found else ""
