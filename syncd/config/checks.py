@@ -21,7 +21,6 @@ from syncd.core.cells import Unfit, cell_reader
 from syncd.core.mapping import Type
 
 __all__ = [
-    "LATER_AUTH",
     "LATER_RUNGS",
     "LATER_SOURCES",
     "attribute_types",
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 LATER_SOURCES = ("sql", "scim", "graph", "ldap", "http-json")
-LATER_AUTH: tuple[str, ...] = ()
 LATER_RUNGS = ("usermapping",)
 """Right names whose part of the program is not there yet; only this place says so."""
 
@@ -119,11 +117,6 @@ def _later(raw: Table) -> Iterator[Problem]:
     for index, source in _tables(raw, "sources"):
         if source.get("type") in LATER_SOURCES:
             yield Problem(("sources", index, "type"), _not_yet(source["type"], "csv or jsonl"))
-    for name, environment in _tables(raw, "environments"):
-        method = _table(environment, "auth").get("method")
-        if method in LATER_AUTH:
-            place = ("environments", name, "auth", "method")
-            yield Problem(place, _not_yet(method, "client-secret"))
 
 
 def _not_yet(value: str, instead: str) -> str:

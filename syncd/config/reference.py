@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from syncd.config import shape
-from syncd.config.checks import LATER_AUTH, LATER_RUNGS, LATER_SOURCES
+from syncd.config.checks import LATER_RUNGS, LATER_SOURCES
 from syncd.config.models import Settings
 from syncd.config.sources import FieldSettings, LaterSource
 from syncd.config.values import written
@@ -50,7 +50,6 @@ def _later() -> str:
     """Name what may be written and is refused as not supported yet."""
     known: tuple[tuple[str, Sequence[str]], ...] = (
         ("source types", LATER_SOURCES),
-        ("sign-in methods", LATER_AUTH),
         ("rungs of `match`", LATER_RUNGS),
     )
     lines = [
