@@ -22,6 +22,7 @@ from syncd.sandbox.answers import JSON, Answer, Call
 from syncd.sandbox.columns import Column, Table
 from syncd.sandbox.query import read_preferences
 from syncd.sandbox.reads import Reader
+from syncd.sandbox.retrieval import Retrieval
 from syncd.sandbox.store import Rows, Store
 from syncd.sandbox.switches import Switches
 from syncd.sandbox.tables import CALLER, SETS
@@ -55,6 +56,7 @@ class Operations:
         self._store = store
         self._switches = switches or Switches()
         self._reader = Reader(store)
+        self._retrieval = Retrieval(store, self._reader)
         self.tracker = Tracker(store)
         self.work: dict[str, int] | None = None
         """How often each message was done, while somebody wants to know."""
@@ -121,16 +123,11 @@ class Operations:
             content = self._reader.page(rows, call.query, call.base, preferences)
             return Answer(200, _applied(preferences), content)
         if key is None:
-            raise errors.segment(str(place.rest))
-        row = self._there(rows, key)
+            return self._retrieval.of_set(call, rows, str(place.rest))
+        self._there(rows, key)
         if place.rest is not None:
-            return self._value(call, rows, key, place.rest)
-        tag = shapes.etag(rows.table, row)
-        wanted = preferences.get("odata.include-annotations")
-        if call.headers.get("if-none-match") == tag and not wanted and "$expand" not in call.query:
-            return Answer(304, {"OData-Version": "4.0", "ETag": tag})
-        content = self._reader.one(rows, key, call.query, call.base, wanted)
-        return Answer(200, FOUND | {"ETag": tag}, content)
+            return self._retrieval.of_row(call, rows, key, place.rest)
+        return self._retrieval.row(call, rows, key)
 
     def _count(self, call: Call, rows: Rows, preferences: Mapping[str, str]) -> int:
         if self.tracker.concerns(call, preferences):
@@ -152,18 +149,6 @@ class Operations:
         if row is None:
             raise errors.absent(rows.table.name, key)
         return row
-
-    def _value(self, call: Call, rows: Rows, key: str, name: str) -> Answer:
-        table = rows.table
-        at = table.positions.get(name)
-        if at is None:
-            raise errors.segment(name)
-        value = rows.by_key[key][at]
-        if value is None:
-            return DONE
-        context = f"{call.base}/$metadata#{table.set_name}({key})/{name}"
-        content = msgspec.json.encode({"@odata.context": context, "value": value})
-        return Answer(200, FOUND, content)
 
     # writing
 

@@ -11,13 +11,15 @@ import msgspec
 
 from syncd.sandbox import errors
 from syncd.sandbox.columns import Table
-from syncd.sandbox.filters import position
+from syncd.sandbox.expansion import Expansion, read_expansions
+from syncd.sandbox.literals import position
 
 __all__ = [
     "PAGE",
     "Cookie",
     "Order",
     "Query",
+    "nested_options",
     "page_size",
     "read_options",
     "read_preferences",
@@ -29,7 +31,6 @@ PAGE = 5000
 KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken"})
 REFUSED = frozenset({"$skip", "$search", "$format", "$apply", "$deltatoken", "$compute"})
 COOKIE = re.compile(r'<cookie pagenumber="(\d+)" pagingcookie="([^"]*)" istracking="False" />')
-EXPAND = re.compile(r"(?P<nav>\w+)(?:\(\$select=(?P<select>[\w,]+)\))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Query:
     order: tuple[Order, ...]
     top: int | None
     count: bool
-    expand: tuple[tuple[int, str | None], ...]
+    expand: tuple[Expansion, ...]
     cookie: Cookie | None
     aliases: Mapping[str, str]
     rest: str
@@ -74,16 +75,27 @@ def read_options(table: Table, query: str) -> Query:
         options[name] = unquote_plus(value)
         if name != "$skiptoken":
             kept.append(part)
+    return _query(table, options, "&".join(kept))
+
+
+def nested_options(table: Table, options: Mapping[str, str]) -> Query:
+    """Read the options of an expanded property. Raises Refused as `read_options`."""
+    return _query(table, options, "&".join(f"{name}={value}" for name, value in options.items()))
+
+
+def _query(table: Table, options: Mapping[str, str], rest: str) -> Query:
+    aliases = {name: value for name, value in options.items() if name.startswith("@")}
+    order = options.get("$orderby")
     return Query(
         _select(table, options.get("$select")),
         options.get("$filter"),
-        _order(table, options.get("$orderby")),
+        _order(table, aliases.get(order or "", order)),
         _whole(options.get("$top")),
         _truth(options.get("$count")),
-        _expand(table, options.get("$expand")),
+        read_expansions(options.get("$expand")),
         _cookie(options.get("$skiptoken")),
-        {name: value for name, value in options.items() if name.startswith("@")},
-        "&".join(kept),
+        aliases,
+        rest,
     )
 
 
@@ -127,22 +139,6 @@ def _truth(text: str | None) -> bool:
     if text not in {None, "true", "false"}:
         raise errors.query(f"Invalid value '{text}' for $count: true or false is expected.")
     return text == "true"
-
-
-def _expand(table: Table, text: str | None) -> tuple[tuple[int, str | None], ...]:
-    if text is None:
-        return ()
-    found, at = [], 0
-    while match := EXPAND.match(text, at):
-        through = table.navs.get(match["nav"])
-        if through is None:
-            break
-        found.append((through, match["select"]))
-        at = match.end()
-        if at == len(text):
-            return tuple(found)
-        at += text[at] == ","
-    raise errors.query(f"$expand='{text}' is not supported: lookups with $select are.")
 
 
 def write_cookie(cookie: Cookie) -> str:

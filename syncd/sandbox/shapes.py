@@ -9,16 +9,11 @@ from typing import Any
 
 import msgspec
 
-from syncd.sandbox.columns import Column, Kind, Table
+from syncd.sandbox.columns import Table
 from syncd.sandbox.index import Row, Span
-from syncd.sandbox.store import Store
-from syncd.sandbox.tables import SETS, TABLES
+from syncd.sandbox.tables import SETS
 
-__all__ = ["annotated", "encode", "encode_spans", "etag"]
-
-FORMATTED = "OData.Community.Display.V1.FormattedValue"
-LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
-LOOKUP_NAV = "Microsoft.Dynamics.CRM.associatednavigationproperty"
+__all__ = ["encode", "encode_spans", "etag"]
 
 
 def etag(table: Table, row: Row) -> str:
@@ -71,51 +66,3 @@ def encode_spans(table: Table, select: tuple[int, ...] | None, spans: Sequence[S
                 shown[at] = encoder(shape(f'W/"{row[version]}"', *take(row)))
         parts += shown[start:stop]  # type: ignore[arg-type]  # all of them are there by now
     return b"[" + b",".join(parts) + b"]"
-
-
-def annotated(
-    store: Store,
-    table: Table,
-    select: tuple[int, ...] | None,
-    row: Row,
-    wants: Callable[[str], bool],
-) -> dict[str, object]:
-    """Return a row with the annotations that are wanted (dataverse-web-api.md section 1.2)."""
-    shown: dict[str, object] = {"@odata.etag": etag(table, row)}
-    for at in range(len(table.columns)) if select is None else select:
-        column, value = table.columns[at], row[at]
-        shown[column.read] = value
-        if value is None:
-            continue
-        for name, text in _annotations(store, column, value):
-            if text is not None and wants(name):
-                shown[f"{column.read}@{name}"] = text
-    return shown
-
-
-def _annotations(store: Store, column: Column, value: object) -> list[tuple[str, str | None]]:
-    match column.kind:
-        case Kind.LOOKUP:
-            return [
-                (FORMATTED, _label(store, column, value)),
-                (LOOKUP_NAV, column.nav),
-                (LOOKUP_TABLE, column.target),
-            ]
-        case Kind.CHOICE | Kind.STATE | Kind.STATUS:
-            return [(FORMATTED, column.options.get(value))]  # type: ignore[call-overload]  # an option
-        case Kind.BOOLEAN:
-            return [(FORMATTED, "Yes" if value else "No")]
-        case Kind.INTEGER | Kind.VERSION | Kind.DATETIME | Kind.DATE:
-            return [(FORMATTED, str(value))]
-        case _:
-            return []
-
-
-def _label(store: Store, column: Column, key: object) -> str | None:
-    """Return what a lookup's row is called."""
-    target = TABLES.get(column.target or "")
-    row = store.tables[target.name].by_key.get(str(key)) if target else None
-    if target is None or row is None:
-        return None
-    name = row[target.positions["fullname" if target.name == "systemuser" else "name"]]
-    return name if isinstance(name, str) else None

@@ -21,6 +21,7 @@ from syncd.sandbox import errors, shapes
 from syncd.sandbox.answers import Call
 from syncd.sandbox.columns import Table
 from syncd.sandbox.query import PAGE, page_size, read_options
+from syncd.sandbox.showing import annotated
 from syncd.sandbox.store import Change, Row, Rows, Store
 
 __all__ = ["PREFERENCE", "Tracker"]
@@ -294,7 +295,7 @@ def _rows(
         return any(fnmatchcase(name, pattern) for pattern in patterns)
 
     return msgspec.json.encode(
-        [shapes.annotated(store, table, select, row, wants) for row in found]
+        [annotated(store, table, select, row, wants) for row in found]
     )
 
 

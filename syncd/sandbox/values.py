@@ -11,7 +11,7 @@ from syncd.sandbox import errors
 from syncd.sandbox.columns import Column, Kind, Table
 from syncd.sandbox.tables import SETS
 
-__all__ = ["acceptors", "guid"]
+__all__ = ["acceptor", "acceptors", "guid"]
 
 Accept = Callable[[object], object]
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -25,6 +25,9 @@ def guid(given: object) -> str | None:
     return lower if GUID(lower) else None
 
 
+ANYWHERE = SETS["systemusers"]
+
+
 @cache
 def acceptors(set_name: str) -> tuple[Accept, ...]:
     """
@@ -35,6 +38,11 @@ def acceptors(set_name: str) -> tuple[Accept, ...]:
     """
     table = SETS[set_name]
     return tuple(_acceptor(table, column) for column in table.columns)
+
+
+def acceptor(column: Column) -> Accept:
+    """Return what turns a JSON value into what a row holds, whatever the table is."""
+    return _acceptor(ANYWHERE, column)
 
 
 def _acceptor(table: Table, column: Column) -> Accept:

@@ -197,7 +197,7 @@ def test_a_parameter_alias_stands_for_its_value(door: Door) -> None:
         "$skip=5",
         "$search=x",
         "$format=json",
-        "$apply=aggregate($count as n)",
+        "$apply=aggregate(nosuchcolumn with sum as n)",
         "$expand=nosuchlookup",
         "$skiptoken=5",
         "page=2",
