@@ -49,9 +49,19 @@ def show_status(out: Console, document: Document) -> None:
                 ["last run", _attempt(last) if last else "none"],
                 ["quarantine", _quarantine(document["quarantine"])],
                 ["people", summed(document["situations"]) or "nobody yet"],
+                ["last 24 hours", _spent(document["limits"])],
+                *(
+                    [["pace", _pace(document["limits"]["pace"])]]
+                    if document["limits"]["pace"]
+                    else []
+                ),
             ]
         )
     )
+    refused = document["limits"]["refused"]
+    if refused:
+        out.print(heading("  not taken by the environment"))
+        out.print(columns([_refused(each) for each in refused], indent=4))
     needs = [*_unwell(last), *_needs(document["needs"])]
     if needs:
         out.print(heading("  needs a person"))
@@ -96,6 +106,34 @@ def _attempt(run: Document) -> str:
 def _ended(code: int | None) -> str:
     word = ENDED.get(code, "stopped")
     return word if code is None else f"{word} (exit code {code})"
+
+
+def _spent(limits: Document) -> str:
+    """Say what was sent, and what of it the daily entitlement counts."""
+    sent = limits["last_24_hours"]
+    counts = f"{sent['operations']:,} of the daily entitlement"
+    return f"{counted(sent['requests'], 'request')} sent, {counts}"
+
+
+def _pace(pace: Document) -> str:
+    return f"{pace['rate']:,.0f} rows/s with {pace['lanes']} lanes of {pace['size']}"
+
+
+INSTEAD = {
+    "CreateMultiple": "rows are made in batches",
+    "UpdateMultiple": "rows are changed in batches",
+    "$batch": "each change is a request of its own",
+    "Create": "joiners take emptied rows; without one they wait",
+    "Update": "profiles are set by reference; flags and states are not",
+    "Delete": "rows are emptied, and free for the next joiner",
+    "optimistic concurrency": "rows are read again right before their change",
+}
+"""What is done where an environment refuses something."""
+
+
+def _refused(each: Document) -> list[str]:
+    said = f"{INSTEAD.get(each['message'], 'nothing takes its place')}; tried again after "
+    return [each["message"], f"{said}{when(each['until'])} UTC ({each['detail']})"]
 
 
 def _quarantine(found: Document | None) -> str:

@@ -29,6 +29,7 @@ BECAME = {
     "blackout": "HELD until the blackout is over",
     "escrow": "HELD: failed before",
     "quarantine": "HELD: quarantine",
+    "capability": "HELD: the environment makes no rows",
 }
 OUTCOMES = {
     Result.APPLIED: "applied",
@@ -114,11 +115,22 @@ def _facts(report: RunReport, plan: PlanShown | None) -> str:
         if report.run is None:
             parts.append(f"as of {plan.summary['created_at']}")
         parts.append(f"{sum(plan.summary['situations'].values()):,} considered")
+        if report.run is None and report.planned:
+            parts.append(_estimated(plan.summary.get("estimate")))
     if report.seconds >= 1:
         parts.append(f"{report.seconds:.1f} s")
     if report.recovered:
         parts.append(f"{counted(report.recovered, 'interrupted change')} settled first")
     return " · ".join(parts)
+
+
+def _estimated(found: dict[str, Any] | None) -> str:
+    """Say what applying a plan would take."""
+    if found is None or not found["requests"]:
+        return "nothing to send"
+    by = "" if found["measured"] else " by published figures"
+    took = max(1, round(found["seconds"]))
+    return f"about {counted(found['requests'], 'request')}, {took:,} s{by}"
 
 
 def _show_plan(out: Console, plan: PlanShown) -> None:
@@ -214,6 +226,7 @@ PENDING = {
     "blackout": "until the blackout is over",
     "escrow": "waiting for its next try",
     "quarantine": "too much failed; only a few are tried at a time",
+    "capability": "the environment makes no rows; waits for one that is emptied",
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from syncd.core.ledger import Message
 from syncd.core.model import (
     Action,
     Finding,
@@ -68,6 +69,7 @@ class Why(StrEnum):
     BLACKOUT = "blackout"
     ESCROW = "escrow"
     QUARANTINE = "quarantine"
+    CAPABILITY = "capability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class Context:
     What holds for every case of one run.
 
     `managed` are the ids of profiles that some rule of the environment names,
-    `unresolved` those that a rule names without a single published answer.
+    `unresolved` those that a rule names without a single published answer; `refused` is
+    what the environment does not do at present.
     """
 
     policy: Policy
@@ -203,6 +206,7 @@ class Context:
     managed: frozenset[str] = frozenset()
     unresolved: frozenset[str] = frozenset()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    refused: frozenset[Message] = frozenset()
 
     @property
     def today(self) -> date:

@@ -32,20 +32,35 @@ class Ledger:
     """
     What a target learns and spends while it is in use; one for each environment.
 
-    `refused` holds the server's sentence for each way that is not taken, `worked` what was
-    seen to work. `requests` counts what was sent, `operations` what the daily entitlement
-    counts: each part of a batch, each row of a bulk call. `rate` is in rows a second over
-    all lanes, None while nothing was measured; it came with `lanes` lanes and `size`
-    changes in one request.
+    `refused` holds the server's sentence for each way that is not taken, of which those
+    `recalled` were learned before and not tried; `worked` is what was seen to work.
+    `requests` counts what was sent, `operations` what the daily entitlement counts: each
+    part of a batch, each row of a bulk call; `kept` of both are on record. `rate` is in
+    rows a second over all lanes, None while nothing was measured; it came with `lanes`
+    lanes and `size` changes in one request.
     """
 
     refused: dict[Message, str] = field(default_factory=dict)
+    recalled: set[Message] = field(default_factory=set)
     worked: set[Message] = field(default_factory=set)
     requests: int = 0
     operations: int = 0
     rate: float | None = None
     lanes: int = 0
     size: int = 0
+    kept: tuple[int, int] = (0, 0)
+
+    def unkept(self) -> tuple[int, int]:
+        """Return the requests and operations since this was asked last."""
+        before, self.kept = self.kept, (self.requests, self.operations)
+        return self.kept[0] - before[0], self.kept[1] - before[1]
+
+    def recall(self, refused: Mapping[Message, str]) -> None:
+        """Take over what earlier runs learned, and forget what is to be tried again."""
+        for message in self.recalled - refused.keys():
+            self.refused.pop(message, None)
+        self.refused.update(refused)
+        self.recalled = set(refused)
 
     def allows(self, message: Message) -> bool:
         """Tell whether a way may be taken."""
@@ -53,6 +68,7 @@ class Ledger:
 
     def refuse(self, message: Message, why: str) -> None:
         """Note that the environment does not do this."""
+        self.recalled.discard(message)
         self.refused[message] = why
 
     def work(self, message: Message) -> None:
@@ -91,12 +107,11 @@ def learned(
     """
     Add to what was known what a run has learned.
 
-    A refusal that the run took over unasked keeps its time, so that it ends.
+    A refusal that was recalled, and so not met, keeps its time: it ends.
     """
     after = dict(known)
-    held = refusing(known, now)
     for message, detail in ledger.refused.items():
-        if message not in held:
+        if message not in ledger.recalled:
             after[message] = Capability(message, False, detail, now, now + AGAIN)
     for message in ledger.worked:
         before = known.get(message)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
 
@@ -173,10 +174,15 @@ class Target(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """How many changes one batch may hold."""
+        """How many changes one batch may hold; likewise."""
         ...
 
     @property
     def lanes(self) -> int:
-        """How many batches may be in flight."""
+        """How many batches may be in flight; it changes with what the target bears."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """What it refused so far, what it was asked for, and how fast it was."""
         ...

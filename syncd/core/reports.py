@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from syncd.core.case import Case, Context, Decision, Report
+from syncd.core.free import is_free, keeps
+from syncd.core.ledger import Message
 from syncd.core.model import Finding, Situation
 
 __all__ = ["reports"]
@@ -75,13 +77,23 @@ def _unexplained(case: Case, decision: Decision, context: Context) -> str:
     if removes or decision.pending:
         return ""
     if decision.situation is Situation.HUSK:
-        return "a row without a user or a profile"
+        return "a row without a user or a profile" + _kept(case, context)
     names = ", ".join(context.profile_name(row.profile) for row in case.active)
     if decision.situation is Situation.VANISHED:
         return f"in no source any more; a second sighting on a later day is needed ({names})"
     who = "nobody in the sources" if case.person is None else "not wanted, and not ours"
     team = _team(case, context)
     return f"{who}: {names}{team}"
+
+
+def _kept(case: Case, context: Context) -> str:
+    """Say why a husk stays, and who will have it."""
+    row = case.husk
+    if row is None or not keeps(row, context.refused, ours=case.husk_ours):
+        return ""
+    cause = Message.DELETE if Message.DELETE in context.refused else Message.CREATE
+    next_one = ": free for the next joiner" if is_free(row, ours=case.husk_ours) else ""
+    return f"; it stays{next_one}, because the environment refuses {cause} for now"
 
 
 def _team(case: Case, context: Context) -> str:

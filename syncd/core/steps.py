@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.case import Case, Context, Step
+from syncd.core.free import keeps
 from syncd.core.model import Action, Membership, Situation
 from syncd.core.settings import Removal, Resolve
 
@@ -202,6 +203,8 @@ def _removals(
 def _husk(case: Case, context: Context) -> Proposal:
     row = case.husk
     if row is None or (not row.active and context.policy.remove is Removal.DEACTIVATE):
+        return Proposal()
+    if keeps(row, context.refused, ours=case.husk_ours):
         return Proposal()
     managed = row.profile is None or row.profile in context.managed
     if case.protected or not (case.husk_ours or (context.policy.exclusive and managed)):

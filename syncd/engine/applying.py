@@ -137,10 +137,10 @@ class Applying:
 
     def _batches(self) -> Iterator[list[Change]]:
         """Cut the plan into batches; all changes of one user are in the same."""
-        size = self.target.batch_size
         rest: list[Change] = []
         after = 0
         while True:
+            size = self.target.batch_size
             with self.database.read() as tx:
                 more = archive.waiting(tx, self.plan, after, size * AHEAD)
             rest += more

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from syncd.core import gates
 from syncd.core.case import Context, Decision
 from syncd.core.certificate import Certificate
 from syncd.core.decide import decide
+from syncd.core.estimates import Speed, estimate
 from syncd.core.gates import Gate, Verdict
 from syncd.core.mapping import decode_attributes
 from syncd.core.model import Action, Situation, iso
@@ -21,6 +22,7 @@ from syncd.engine.parts import Environment, Progress, Silent
 from syncd.state import (
     answers,
     archive,
+    capabilities,
     cases,
     decisions,
     diff,
@@ -36,6 +38,7 @@ from syncd.state.cases import Subject
 from syncd.state.database import Tx
 from syncd.state.memory import Notebook
 from syncd.state.plans import Spool
+from syncd.state.reuse import reuse, withhold
 
 __all__ = ["Order", "Planned", "make_plan", "prepare"]
 
@@ -62,7 +65,7 @@ class Order:
 
     `restrict_to` names a saved plan beyond which nothing may be done, `shown` the rows
     whose adoption it lists. With `everybody` no case is left to statements. Actions in
-    `blackout` wait.
+    `blackout` wait. `speed` is what the target does side by side.
     """
 
     environment: Environment
@@ -75,6 +78,7 @@ class Order:
     restrict_to: str | None = None
     everybody: bool = False
     blackout: frozenset[Action] = frozenset()
+    speed: Speed = field(default_factory=Speed)
 
     @property
     def certified(self) -> bool:
@@ -99,6 +103,7 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     spool = Spool(tx, order.plan, context)
     situations = _decide(tx, order, context, notebook, spool, progress)
     _remark_profiles(spool, references)
+    reuse(tx, order.plan, order.env, context.refused)
     plans.name_creates(tx, order.plan, order.env, order.environment.space)
     _review_failures(tx, order)
     if order.restrict_to is not None:
@@ -106,7 +111,7 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     passes = decisions.passes(tx, order.env, iso(order.now), context.profiles)
     verdict = gates.check(plans.counts(tx, order.plan), base, context.policy, passes)
     plans.hold(tx, order.plan, verdict)
-    _hold_back(tx, order)
+    _hold_back(tx, order, context)
     spool.remark("pending", list(plans.withheld(tx, order.plan, order.env)))
     notebook.close(order.plan)
     return _save(tx, order, context, situations, verdict)
@@ -117,10 +122,12 @@ def _review_failures(tx: Tx, order: Order) -> None:
     escrow.review(tx, order.env, order.plan, order.now, failures, certified=order.certified)
 
 
-def _hold_back(tx: Tx, order: Order) -> None:
+def _hold_back(tx: Tx, order: Order, context: Context) -> None:
     """Hold what waits for reasons other than a gate, each with what relies on it."""
     if plans.suspend(tx, order.plan, order.blackout):
         plans.follow(tx, order.plan, "blackout")
+    if withhold(tx, order.plan, context.refused):
+        plans.follow(tx, order.plan, "capability")
     if escrow.hold(tx, order.env, order.plan, order.now):
         plans.follow(tx, order.plan, "escrow")
     quarantine.hold(tx, order.env, order.plan, order.now)
@@ -136,6 +143,7 @@ def prepare(tx: Tx, order: Order, progress: Progress | None = None) -> tuple[Con
         managed=references.managed,
         unresolved=frozenset().union(*references.unresolved.values()),
         profiles=observed.resolve_profiles(tx, order.env),
+        refused=frozenset(capabilities.refused(tx, order.env, order.now)),
     )
     return context, references
 
@@ -288,6 +296,7 @@ def _save(
             }
             for gate in shown
         ],
+        "estimate": _estimate(tx, order, context),
         "certificates": [
             {
                 "source": certificate.source,
@@ -319,6 +328,21 @@ def _save(
     )
     planned = sum(number for *_, number in plans.counts(tx, order.plan))
     return Planned(order.plan, situations, shown, planned, used)
+
+
+def _estimate(tx: Tx, order: Order, context: Context) -> dict[str, object]:
+    """Say what it takes to apply what is not held, by what was measured last."""
+    pace = capabilities.pace(tx, order.env)
+    speed = order.speed
+    if pace is not None:
+        speed = replace(speed, rate=pace.rate, measured_lanes=pace.lanes)
+    found = estimate(plans.sendable(tx, order.plan), speed, context.refused)
+    return {
+        "requests": found.requests,
+        "operations": found.operations,
+        "seconds": round(found.seconds, 1),
+        "measured": found.measured,
+    }
 
 
 def _shown(gate: Gate, context: Context) -> Gate:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from syncd.core.blackouts import waiting
 from syncd.core.errors import LeaseLost, PlanError, StateError, Stopped, TargetError
+from syncd.core.estimates import Speed
 from syncd.core.model import iso
 from syncd.core.plan import Outcome, Result
 from syncd.core.ports import Target
@@ -29,7 +30,7 @@ from syncd.engine.parts import (
 )
 from syncd.engine.planning import Order, Planned, make_plan
 from syncd.engine.reading import read_sources, read_target
-from syncd.state import archive, decisions, history, journal, observed, plans
+from syncd.state import archive, capabilities, decisions, history, journal, observed, plans
 from syncd.state.database import Database, Tx
 from syncd.state.lease import Lease, lapsed, lease
 
@@ -85,6 +86,7 @@ class Reconciler:
                     env = observed.environment(tx, self.environment.name, self.environment.url)
                     archive.restore(tx, file)
                     archive.save(tx, archive.Head(**{**asdict(head), "env": env, "run": None}))
+                    capabilities.keep(tx, env, self.target.ledger, now)
                 report.plan = planned.id
         report.certificates = tuple(order.certificates)
         report.seconds = time.monotonic() - started
@@ -137,7 +139,7 @@ class Reconciler:
                 held.verify(tx)
                 env = observed.environment(tx, self.environment.name, self.environment.url)
                 report.run = history.begin_run(tx, env, command, iso(self.clock()))
-            with self._recorded(report, started):
+            with self._recorded(report, started, env):
                 planned = self._plan_for_good(env, report, head, held)
                 self._apply(env, report, planned, held)
         return report
@@ -146,7 +148,7 @@ class Reconciler:
         return lease(self.database, self.environment.name, self.stop, self.lease_seconds)
 
     @contextlib.contextmanager
-    def _recorded(self, report: RunReport, started: float) -> Iterator[None]:
+    def _recorded(self, report: RunReport, started: float, env: int) -> Iterator[None]:
         """Note how the run ended, whatever happens; what stopped it is in the report."""
         code: int = ExitCode.INTERNAL
         try:
@@ -165,9 +167,9 @@ class Reconciler:
             raise
         finally:
             report.seconds = time.monotonic() - started
-            self._end(report, INTERRUPTED if report.stopped else code)
+            self._end(report, INTERRUPTED if report.stopped else code, env)
 
-    def _end(self, report: RunReport, code: int) -> None:
+    def _end(self, report: RunReport, code: int, env: int) -> None:
         document = {
             "situations": report.situations,
             "outcomes": {str(result): number for result, number in (report.outcomes or {}).items()},
@@ -181,6 +183,7 @@ class Reconciler:
         with self.database.durable() as tx:
             if report.run is not None:
                 history.end_run(tx, report.run, iso(now), report.plan, code, document)
+            capabilities.keep(tx, env, self.target.ledger, now)
             history.purge(tx, now, self.keep)
 
     def _judge(
@@ -194,6 +197,7 @@ class Reconciler:
     ) -> tuple[Order, Planned]:
         """Read both sides and decide; everything happens in the one transaction *tx*."""
         progress = _Watchful(self.progress, self.stop)
+        self.target.ledger.recall(capabilities.refused(tx, env, now))
         certificates = read_sources(tx, self.environment, self.sources, iso(now), progress)
         read_target(tx, self.environment, env, self.target, progress)
         report.recovered = journal.recover(tx, env, iso(now))
@@ -207,6 +211,7 @@ class Reconciler:
             shown=self._shown(tx, head),
             restrict_to=head.id if head else None,
             blackout=waiting(self.environment.calendar, now),
+            speed=Speed(self.target.lanes, self.target.batch_size),
         )
         planned = make_plan(tx, order, progress)
         report.situations = planned.situations

@@ -206,6 +206,7 @@ def _observe(tx: Connection, env: int, done: Sequence[Change]) -> None:
     gone = [c for c in done if c.action is Action.REMOVE]
     many(tx, f"DELETE FROM memberships {where}", [(env, c.user, c.membership) for c in gone])
     husks = [(env, c.membership) for c in done if c.action.removes and c.situation == "HUSK"]
+    husks += [(env, c.membership) for c in made if c.version is not None]  # emptied rows, taken
     many(tx, "DELETE FROM husks WHERE env = ? AND id = ?", husks)
 
 
@@ -292,7 +293,8 @@ def settle_unsent(
 
 def _as_shown(change: Change, row: Membership | None) -> Outcome:
     """Tell from the row whether a change that was sent has been done."""
-    if fulfilled(change, row):
+    emptied = change.action is Action.REMOVE and row is not None and row.user is None
+    if fulfilled(change, row) or (emptied and change.user is not None):
         return Outcome(change.number, Result.APPLIED, "found done after an interruption")
     detail = "interrupted before it was done"
     return Outcome(change.number, Result.FAILED, detail, Fault.TRANSIENT)

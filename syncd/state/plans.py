@@ -27,6 +27,7 @@ __all__ = [
     "hold",
     "item",
     "name_creates",
+    "sendable",
     "suspend",
     "withheld",
 ]
@@ -183,6 +184,17 @@ def counts(tx: Connection, plan: str) -> list[tuple[Action, str | None, str | No
         plan=plan,
     )
     return [(Action(row.action), row.before, row.after, row.number) for row in found]
+
+
+def sendable(tx: Connection, plan: str) -> dict[Action, int]:
+    """Count the changes of a plan that nothing holds, by action."""
+    found = rows(
+        tx,
+        "SELECT action, count(*) AS number FROM changes WHERE plan = :plan AND held IS NULL "
+        "GROUP BY action",
+        plan=plan,
+    )
+    return {Action(row.action): row.number for row in found}
 
 
 def hold(tx: Connection, plan: str, verdict: Verdict) -> None:

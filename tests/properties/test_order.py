@@ -11,6 +11,7 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
 from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow, UserRow
@@ -54,6 +55,10 @@ class Shuffled:
     @property
     def lanes(self) -> int:
         return self.target.lanes
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.target.ledger
 
     def _shuffled(self, rows: Sequence[T]) -> list[T]:
         return self.random.sample(rows, len(rows))

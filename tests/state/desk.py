@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from syncd.core.certificate import Certificate
 from syncd.core.errors import TargetIncomplete
+from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, iso
 from syncd.core.plan import Change, Outcome
 from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
@@ -95,6 +96,7 @@ class Shown:
     rows_shown: Pages = ()
     teams: Sequence[TeamProfileRow] = ()
     given: list[str] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
 
     def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
         yield from self._news(self.users_shown, known)

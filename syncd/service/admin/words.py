@@ -32,6 +32,7 @@ BECAME: Mapping[str, str] = {
     "blackout": "waits for the end of a blackout",
     "escrow": "failed before, waits for its next try",
     "quarantine": "waits while too much fails",
+    "capability": "waits for an emptied row, since the environment makes none",
 }
 
 
