@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs
@@ -210,6 +212,66 @@ def test_what_is_no_authority_is_not_taken_for_one(answer: httpx.Response) -> No
         opened(signed(authority), Environment()).profiles()
 
     assert isinstance(signed(authority), EntraAuth)
+
+
+def test_a_clock_that_is_off_is_told_with_its_minutes() -> None:
+    """The authority's answers say what time it is there."""
+    there = format_datetime(datetime.now(UTC) - timedelta(minutes=10), usegmt=True)
+    answer = Authority(error="invalid_client", error_description="AADSTS700024: expired.")
+
+    def authority(request: httpx.Request) -> httpx.Response:
+        response = answer(request)
+        response.headers["Date"] = there
+        return response
+
+    with pytest.raises(TargetRefused, match=r"clock \(it is 10 minutes ahead of the authority's"):
+        opened(signed(authority), Environment()).profiles()
+
+    assert len(answer.asked) == 1
+
+
+def test_an_environment_of_another_directory_is_told() -> None:
+    """The environment itself says to whom it belongs."""
+    mine, theirs = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
+    where = f"Bearer authorization_uri=https://login.test/{theirs}/oauth2/authorize, resource_id=x"
+    auth = open_auth(
+        URL,
+        secret(SECRET).model_copy(update={"tenant_id": mine}),
+        transport=httpx.MockTransport(Authority()),
+    )
+
+    with pytest.raises(TargetRefused, match=f"belongs to the directory {theirs} .*tenant_id"):
+        opened(auth, Environment(challenge=where)).profiles()
+
+    assert mine != theirs
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("https://contoso.crm4.dynamics.com", "https://login.microsoftonline.com"),
+        ("https://contoso.crm9.dynamics.com", "https://login.microsoftonline.com"),
+        ("https://contoso.crm.microsoftdynamics.us", "https://login.microsoftonline.us"),
+        ("https://contoso.crm.appsplatform.us", "https://login.microsoftonline.us"),
+        ("https://contoso.crm.dynamics.cn", "https://login.partner.microsoftonline.cn"),
+    ],
+)
+def test_each_cloud_has_its_authority(url: str, authority: str) -> None:
+    """Who names none signs in where the environment is; the scope is the environment."""
+    asked: list[str] = []
+    issuer = Authority()
+
+    def anywhere(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.url.scheme}://{request.url.host}")
+        return issuer(request)
+
+    settings = secret(SECRET).model_copy(update={"authority": None})
+    auth = open_auth(url, settings, transport=httpx.MockTransport(anywhere))
+    signed = next(auth.sync_auth_flow(httpx.Request("GET", url)))
+
+    assert signed.headers["Authorization"] == "Bearer T1"
+    assert set(asked) == {authority}
+    assert issuer.asked[0]["scope"] == [f"{url}/.default"]
 
 
 @pytest.mark.parametrize("status", [None, 500, 503])

@@ -324,6 +324,28 @@ def test_tokens_that_the_environment_does_not_take_are_told(authority: Authority
     assert (len(authority.asked), len(authority.seen)) == (2, 2)
 
 
+def test_a_token_that_is_taken_back_in_mid_run_is_replaced(authority: Authority) -> None:
+    """The next request gets a 401, a new token, and its answer."""
+    signed = open_auth(authority.root, secret(authority), ca_file=str(authority.ca_file))
+    with reach(authority, signed) as client:
+        before = client.get(WHO_AM_I).status_code
+        authority.key = RSAKey.generate_key(2048, {"kid": "2"})
+        after = [client.get(WHO_AM_I).status_code for _ in range(2)]
+
+    assert (before, after) == (200, [200, 200])
+    assert (len(authority.asked), len(authority.seen)) == (2, 4)
+
+
+def test_tokens_that_are_over_when_they_come_end_in_a_sentence(authority: Authority) -> None:
+    """An authority whose clock is off is not asked for ever."""
+    authority.life = -3600
+
+    with pytest.raises(TargetRefused, match="neither of two new tokens"):
+        who_am_i(authority, secret(authority))
+
+    assert len(authority.asked) == 2
+
+
 def cut() -> flask.Response:
     """Answer less than is announced."""
     response = flask.Response(b'{"access_tok', mimetype="application/json")
