@@ -36,6 +36,7 @@ SECRET = "s3cret-value"
 WHO_AM_I = "/api/data/v9.2/WhoAmI"
 ISSUER = "https://cluster.test"
 SUBJECT = "system:serviceaccount:syncd:syncd"
+KEY = RSAKey.generate_key(2048)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ class Cluster:
     """Another issuer, which writes tokens to a file."""
 
     def __init__(self, folder: Path) -> None:
-        self.key = RSAKey.generate_key(2048)
+        self.key = KEY
         self.path = folder / "token"
 
     def write(self, subject: str = SUBJECT, issuer: str = ISSUER, **other: Any) -> str:

@@ -27,7 +27,7 @@ class NoAuth(httpx.Auth):
     def __init__(self, url: str) -> None:
         if not is_loopback(url):
             raise ConfigError(
-                [f'auth.method "none" is for a sandbox on this machine; {url} needs client-secret']
+                [f'auth.method "none" is for a sandbox on this machine; {url} needs another method']
             )
 
 
