@@ -17,7 +17,7 @@ from syncd.connectors.auth.tokens import Ask, Token
 from syncd.connectors.auth.wire import Wire
 from syncd.core.errors import ConfigError, TargetRefused
 
-__all__ = ["AUTHORITY", "Application", "ask_entra", "authority_of", "token_in"]
+__all__ = ["AUTHORITY", "ODD", "Application", "ask_entra", "authority_of", "token_in"]
 
 AUTHORITY = "https://login.microsoftonline.com"
 """Where tokens come from in the worldwide cloud (identity-and-sources.md section 1.6)."""
