@@ -200,7 +200,8 @@ class Governor:
 
 
 def _number(text: str | None) -> float | None:
+    """Read what is left of a purse: `1,200.00` or `1200`; nonsense says nothing."""
     try:
-        return None if text is None else float(text)
+        return None if text is None else float(text.replace(",", ""))
     except ValueError:
         return None

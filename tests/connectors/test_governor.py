@@ -139,7 +139,7 @@ def test_nearly_empty_purses_slow_it_down_before_it_is_refused() -> None:
     clock = Clock()
     ruler = governor(clock)
     ruler.leave(ruler.enter(), {"x-ms-dop-hint": "16"})
-    rich = {"x-ms-ratelimit-time-remaining-xrm-requests": "1100.5"}
+    rich = {"x-ms-ratelimit-time-remaining-xrm-requests": "1,100.50"}
     poor = {"x-ms-ratelimit-time-remaining-xrm-requests": "10"}
     Server(ruler, clock, lambda lanes: 100.0 * lanes, rich).work(16)
     before = ruler.lanes
