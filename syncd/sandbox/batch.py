@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ __all__ = ["answer"]
 Perform = Callable[[Call], Answer]
 Answered = tuple[Part, Answer]
 FAILED = 400
+REFERRED = re.compile(rb'("[^"]*@odata\.(?:bind|id)"\s*:\s*)"/?\$([\w.-]+)"')
 
 
 def answer(call: Call, store: Store, perform: Perform) -> Answer:
@@ -80,12 +82,21 @@ def _resolved(target: str, made: Mapping[str, str]) -> str:
         return target
     name, slash, rest = target[1:].partition("/")
     if name not in made:
-        raise payload(f"Content-ID Reference: '${name}' does not exist in the batch context.")
+        raise _unknown(name)
     return made[name] + slash + rest
 
 
 def _resolved_body(body: bytes, made: Mapping[str, str]) -> bytes:
-    """Put what earlier operations of the set made in place of `"$1"` in a body."""
-    for name, address in made.items():
-        body = body.replace(f'"${name}"'.encode(), f'"/{address}"'.encode())
-    return body
+    """Put what earlier operations of the set made in place of `$1` where a body refers to it."""
+
+    def address(match: re.Match[bytes]) -> bytes:
+        name = match[2].decode()
+        if name not in made:
+            raise _unknown(name)
+        return match[1] + f'"/{made[name]}"'.encode()
+
+    return REFERRED.sub(address, body) if b'"$' in body else body
+
+
+def _unknown(name: str) -> Refused:
+    return payload(f"Content-ID Reference: '${name}' does not exist in the batch context.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
+from uuid import uuid4
 
 from syncd.sandbox.answers import Answer
 from syncd.sandbox.errors import payload
@@ -53,6 +54,8 @@ class ChangeSet:
 def boundary(content_type: str) -> str:
     """Return the boundary of a multipart body. Raises Refused if there is none."""
     match = BOUNDARY.match(content_type.strip())
+    if content_type.strip().lower().startswith("application/json"):
+        raise payload("Batches in JSON are not supported: use multipart/mixed with a boundary.")
     if match is None:
         raise payload("The Content-Type of a batch must be multipart/mixed with a boundary.")
     return match[1] or match[2]
@@ -99,6 +102,7 @@ def _change_set(content_type: str, body: bytes) -> ChangeSet:
 def _sections(body: bytes, mark: str) -> list[tuple[Mapping[str, str], bytes]]:
     """Cut a multipart body at its boundary; each section is its headers and its content."""
     delimiter = b"--" + mark.encode()
+    body = body.lstrip(b"\r\n")  # an empty preamble, as some clients write it
     if not body.startswith(delimiter + b"\r\n"):
         raise payload("Stream was not readable: a batch begins with its boundary and CRLF.")
     content, sign, rest = body.partition(b"\r\n" + delimiter + b"--")
@@ -171,18 +175,24 @@ def write(sections: Sequence[tuple[Part, Answer] | list[tuple[Part, Answer]]]) -
 
     A list stands for a change set that was done; one that failed comes as its one answer.
     """
+    mark = f"batchresponse_{uuid4()}"
+    delimiter = f"--{mark}\r\n".encode()
     lines: list[bytes] = []
     for section in sections:
-        lines.append(b"--batchresponse_1\r\n")
-        if isinstance(section, list):
-            lines.append(b"Content-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n")
-            for part, answer in section:
-                lines += (b"--changesetresponse_1\r\n", _written(part, answer))
-            lines.append(b"--changesetresponse_1--\r\n")
-        else:
-            lines.append(_written(*section))
-    lines.append(b"--batchresponse_1--\r\n")
-    return "multipart/mixed; boundary=batchresponse_1", b"".join(lines)
+        lines.append(delimiter)
+        lines.append(_inner(section) if isinstance(section, list) else _written(*section))
+    lines.append(f"--{mark}--\r\n".encode())
+    return f"multipart/mixed; boundary={mark}", b"".join(lines)
+
+
+def _inner(answered: Sequence[tuple[Part, Answer]]) -> bytes:
+    """Write the answers of a change set as a part of its own."""
+    mark = f"changesetresponse_{uuid4()}"
+    lines = [f"Content-Type: multipart/mixed; boundary={mark}\r\n\r\n".encode()]
+    for part, answer in answered:
+        lines += (f"--{mark}\r\n".encode(), _written(part, answer))
+    lines.append(f"--{mark}--\r\n".encode())
+    return b"".join(lines)
 
 
 def _written(part: Part, answer: Answer) -> bytes:

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ __all__ = ["Running", "serve"]
 
 STARTUP = 30.0
 """Seconds in which the server must be up, and in which it must be down again."""
-Connections = dict[Any, asyncio.BaseTransport]
+Connections = dict[Any, H11Protocol]
 
 
 class Running:
@@ -43,7 +44,7 @@ class Running:
         self._socket = _listen(host, port)
         name = f"[{host}]" if ":" in host else host
         self.url = f"{'https' if tls else 'http'}://{name}:{self._socket.getsockname()[1]}"
-        connections: Connections = {}
+        self._connections = connections = Connections()
         self._server = uvicorn.Server(
             uvicorn.Config(
                 _application(sandbox, connections),
@@ -70,6 +71,10 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for each in tuple(self._connections.values()):
+            # Over TLS a connection that the client has left waits for a last word.
+            with suppress(RuntimeError):  # the loop is closed: the server has ended by itself
+                each.loop.call_soon_threadsafe(each.transport.abort)
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join(STARTUP)
@@ -123,7 +128,7 @@ def _protocol(connections: Connections) -> type[H11Protocol]:
     class Noted(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
-            connections[self.client] = transport
+            connections[self.client] = self
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.pop(self.client, None)
@@ -148,9 +153,9 @@ def _application(
         if answer.delay:
             await asyncio.sleep(answer.delay)
         if answer.cut:
-            transport = connections.get(tuple(scope["client"]))
-            if isinstance(transport, asyncio.Transport):
-                transport.abort()
+            connection = connections.get(tuple(scope["client"]))
+            if connection is not None:
+                connection.transport.abort()
             await receive()  # until uvicorn has seen it, else it would answer 500
             return
         headers = [

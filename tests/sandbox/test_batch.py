@@ -120,6 +120,71 @@ def test_a_later_item_refers_to_an_earlier_one(door: Door) -> None:
     assert door.get(f"mobileofflineprofiles({NEW})")["description"] == "made in one go"
 
 
+def test_only_references_are_replaced(door: Door) -> None:
+    """A name that looks like one stays; one to nothing is refused and nothing happens."""
+    name = part("POST", ROWS, {"name": "$1"}, content_id="1")
+    bound = {"name": "x", "MobileOfflineProfileId@odata.bind": "$7"}
+
+    named = door.batch(envelope(change_set(name)))
+    lost = door.batch(envelope(change_set(name, part("POST", ROWS, bound, content_id="2"))))
+
+    assert (statuses(named), statuses(lost)) == ([204], [400])
+    assert b"Content-ID Reference: '$7' does not exist" in lost.content
+    assert sorted(row["name"] for row in door.get(ROWS)["value"]) == ["$1", "by hand"]
+
+
+def test_a_later_item_may_refer_to_what_is_to_be_associated(door: Door) -> None:
+    """`$1` in `@odata.id`, too, and in the middle of a path."""
+    profile = {"mobileofflineprofileid": NEW, "name": "Night"}
+    nav = f"{ROWS}({ROW})/MobileOfflineProfileId/$ref"
+    inside = change_set(
+        part("POST", "mobileofflineprofiles", profile, content_id="p"),
+        part("PUT", nav, {"@odata.id": "$p"}, content_id="2"),
+        part("PUT", "$p/description", {"value": "by reference"}, content_id="3"),
+    )
+
+    answer = door.batch(envelope(inside))
+
+    assert statuses(answer) == [204, 204, 204]
+    assert door.get(f"{ROWS}({ROW})")["_mobileofflineprofileid_value"] == NEW
+    assert door.get(f"mobileofflineprofiles({NEW})")["description"] == "by reference"
+
+
+def test_what_clients_write_sloppily_is_taken(door: Door) -> None:
+    """Spaces and letters as they are in a request line, no empty line at the end of a read."""
+    path = f"{ROWS}?$select=name&$filter=name eq 'by hand' or name eq 'Zażółć'"
+    read = part("GET", path).removesuffix(b"\r\n")
+    accepted = part("GET", path, Accept="application/json").removesuffix(b"\r\n")
+
+    answer = door.batch(b"\r\n" + envelope(read, accepted, GOOD))
+
+    assert (answer.status, statuses(answer)) == (200, [200, 200, 204])
+    assert answer.content.count(b'"by hand"') == 2
+
+
+def test_answers_have_boundaries_of_their_own(door: Door) -> None:
+    """Named as the platform names them, and other ones each time, for a row may hold anything."""
+    inside = change_set(part("PATCH", f"{ROWS}({ROW})", {"name": "x"}, content_id="1"))
+
+    found = [door.batch(envelope(GOOD, inside)) for _ in range(2)]
+
+    outer = [answer.headers["Content-Type"].partition("boundary=")[2] for answer in found]
+    inner = [re.findall(rb"boundary=(\S+)", answer.content)[0] for answer in found]
+    assert all(mark.startswith("batchresponse_") for mark in outer)
+    assert all(mark.startswith(b"changesetresponse_") for mark in inner)
+    assert len(set(outer)) == len(set(inner)) == 2
+
+
+def test_a_batch_in_json_is_refused_cleanly(door: Door) -> None:
+    """Some clients try that first; the message says what is taken."""
+    headers = {"Content-Type": "application/json"}
+
+    answer = door.sandbox.answer("POST", "/api/data/v9.2/$batch", "", headers, b'{"requests":[]}')
+
+    assert refused(answer) == (400, "0x80048d19")
+    assert b"JSON" in answer.content
+
+
 def test_a_reference_does_not_reach_across_change_sets(door: Door) -> None:
     """400, and the message names it."""
     profile = part("POST", "mobileofflineprofiles", {"name": "Night"}, content_id="1")
