@@ -21,6 +21,7 @@ __all__ = [
     "Query",
     "nested_options",
     "page_size",
+    "read_cookie",
     "read_options",
     "read_preferences",
     "write_cookie",
@@ -93,7 +94,7 @@ def _query(table: Table, options: Mapping[str, str], rest: str) -> Query:
         _whole(options.get("$top")),
         _truth(options.get("$count")),
         read_expansions(options.get("$expand")),
-        _cookie(options.get("$skiptoken")),
+        read_cookie(options.get("$skiptoken")),
         aliases,
         rest,
     )
@@ -148,7 +149,8 @@ def write_cookie(cookie: Cookie) -> str:
     return quote(xml, safe="")
 
 
-def _cookie(text: str | None) -> Cookie | None:
+def read_cookie(text: str | None) -> Cookie | None:
+    """Read a `$skiptoken`. Raises Refused for one that was not made here."""
     if text is None:
         return None
     match = COOKIE.fullmatch(text)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from urllib.parse import quote
 
 import msgspec
 
-from syncd.sandbox import aggregate, errors, shapes
+from syncd.sandbox import aggregate, errors, fetchxml, shapes, sql
 from syncd.sandbox.columns import Table
 from syncd.sandbox.filters import Filter, everything, parse
+from syncd.sandbox.metadata import query_options
 from syncd.sandbox.ordering import sort_keys, start
 from syncd.sandbox.query import (
     PAGE,
@@ -96,8 +98,9 @@ class Reader:
         scope: Scope | None = None,
     ) -> bytes:
         """Return the JSON of a page: rows, a count if asked for, and the link to the next page."""
-        if "apply=" in query:
-            return aggregate.page(self._store, rows, query, base)
+        other = self._in_other_words(rows, query, base, preferences)
+        if other is not None:
+            return other
         table, asked = rows.table, read_options(rows.table, query)
         wanted = preferences.get("odata.include-annotations")
         preferred = page_size(preferences)
@@ -116,6 +119,22 @@ class Reader:
             parts += [b',"@odata.nextLink":', _next_link(address, asked, found.last)]
         parts.append(b"}")
         return b"".join(parts)
+
+    def _in_other_words(
+        self, rows: Rows, query: str, base: str, preferences: Mapping[str, str]
+    ) -> bytes | None:
+        """Answer an aggregate, FetchXML or SQL; None for the usual options."""
+        if not any(word in query for word in ("apply=", "etchXml=", "sql=")):
+            return None
+        options = query_options(query)
+        if "$apply" in options:
+            return aggregate.page(self._store, rows, query, base)
+        if "fetchXml" in options:
+            return fetchxml.fetch(self._store, rows, options["fetchXml"], base, preferences)
+        if "sql" in options:
+            link = f"sql={quote(options['sql'], safe='')}"
+            return sql.select(rows, options["sql"], options.get("$skiptoken"), base, link)
+        return None
 
     def _page(
         self,
