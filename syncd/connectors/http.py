@@ -312,6 +312,11 @@ class Channel:
         )
 
     def _lost(self, exc: Exception) -> TargetUnreachable | TargetIncomplete:
+        if isinstance(exc, httpx.DecodingError):
+            return TargetIncomplete(
+                f"{self.host} sent an answer that cannot be unpacked {RETRIES + 1} times: its "
+                "compression is broken; look at proxies between, then run again"
+            )
         if isinstance(exc, CUT):
             return TargetIncomplete(
                 f"{self.host} broke off its answer {RETRIES + 1} times; "

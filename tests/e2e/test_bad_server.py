@@ -72,6 +72,11 @@ def onward(page: dict[str, Any]) -> dict[str, Any]:
     return {**page, "@odata.nextLink": page["@odata.context"].partition("$metadata")[0] + ROWS}
 
 
+def refusal(code: str, message: str) -> Answer:
+    """Turn a request down for who we are."""
+    return raw(json.dumps({"error": {"code": code, "message": message}}).encode(), 403)
+
+
 def further(page: dict[str, Any]) -> dict[str, Any]:
     """Say that the page is followed by another one, wherever that leads."""
     link = page["@odata.context"].partition("$metadata")[0] + ROWS
@@ -83,7 +88,11 @@ READS: dict[str, tuple[str, Answer | Callable[[Serve], Answer], str]] = {
     "cut": (ROWS, Answer(503, cut=True), "broke off its answer"),
     "down": ("systemusers", raw(b"", 503), "answered 503"),
     "gone": ("systemusers", raw(b"{}", 404), "turned down the read of systemusers"),
-    "elsewhere": (ROWS, Answer(302, {"Location": "https://example.org/"}), "status 302"),
+    "elsewhere": (
+        ROWS,
+        Answer(302, {"Location": "https://login.example.org/?secret=x"}),
+        "redirects elsewhere, to login.example.org (status 302)",
+    ),
     "no token": ("systemusers", raw(b"{}", 401), "does not accept our token"),
     "no right": (ROWS, raw(b"{}", 403), "give the application user a role"),
     "overrun": (ROWS, raw(b"{}", 429, Retry_After="9000"), "run again later"),
@@ -97,6 +106,15 @@ READS: dict[str, tuple[str, Answer | Callable[[Serve], Answer], str]] = {
     "no id": ("systemusers", telling(lambda page: strange(page, "x" * 36)), "no GUID"),
     "in a circle": (ROWS, telling(onward), "the same next link twice"),
     "on and on": (ROWS, telling(further), "brought no new row"),
+    "broken gzip": (ROWS, raw(b"no gzip", Content_Encoding="gzip"), "compression is broken"),
+    "stranger": (ROWS, refusal("0x80072560", "The user is not a member."), "no application user"),
+    "one right less": (
+        ROWS,
+        refusal("0x80040220", "Principal user (Id=1, type=8) is missing prvReadMobileOffline."),
+        "the privilege prvReadMobileOffline, which",
+    ),
+    "closed": ("systemusers", refusal("0x8004a104", "Disabled."), "administration mode"),
+    "firewall": (ROWS, Answer(403, HTML.headers, HTML.content), "a proxy's or a firewall's"),
     "next is away": (
         "systemusers",
         telling(lambda page: {**page, "@odata.nextLink": "https://example.org/next"}),

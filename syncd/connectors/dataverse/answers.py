@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from syncd.connectors.dataverse.faults import Error, read_error, worded
+from syncd.connectors.dataverse.refusals import reason
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
 
@@ -27,9 +28,6 @@ class Page(msgspec.Struct, Generic[Row], gc=False):
 
 
 BOM = b"\xef\xbb\xbf"
-CLOSED = "8004a104"
-"""OrganizationDisabled: also an environment in administration mode says so to others."""
-DISABLED = "8004a112"
 _unknown = re.compile(r"property named '([\w.@]+)'").search
 _place = re.compile(r"^(.*?) - at `\$\.value\[[^\]]*\]\.([\w.@]+)`$").match
 _expected = re.compile(r"^Expected `([^`]+)`, got `([^`]+)`$").match
@@ -94,20 +92,13 @@ def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetErr
     """Say why a read was turned down."""
     status, error = response.status_code, read_error(response.content)
     said = worded(status, error)
+    why = reason(response, channel.host)
+    if why is not None:
+        return TargetRefused(f"{why} (when {what} were read)")
     if status == 401:
         return TargetRefused(
             f"{channel.host} does not accept our token: {said}; "
             "see that the environment has an application user for this client id"
-        )
-    if error.code == CLOSED:
-        return TargetRefused(
-            f"{channel.host} is disabled or in administration mode: {said}; "
-            "switch it on again in the Power Platform admin center, or wait until that is done"
-        )
-    if error.code == DISABLED:
-        return TargetRefused(
-            f"{channel.host} has disabled syncd's application user: {said}; "
-            "enable it in the Power Platform admin center under Application users"
         )
     if status == 403:
         return TargetRefused(

@@ -29,6 +29,7 @@ from syncd.connectors.dataverse.parcels import (
     single,
     unguarded,
 )
+from syncd.connectors.dataverse.refusals import reason
 from syncd.connectors.dataverse.rounds import Item, arrange, blocked
 from syncd.connectors.dataverse.settling import (
     MOVED,
@@ -254,7 +255,7 @@ class Delivery:
             elif self._steps_down(made.message, part):
                 again.append(item)
             else:
-                unclear += judged(item, of_row(judgement, part))
+                unclear += judged(item, of_row(judgement, part), part)
         if len(waiting) < len(parcel.items):
             self.channel.throttle.passed()
         if waiting:
@@ -313,8 +314,9 @@ class Delivery:
         refused = judgement.fault is not Fault.ROW and error.code not in MALFORMED and not repeat
         if refused or (status == 404 and not error.code):
             fault = judgement.fault if refused else Fault.CONFIGURATION
+            why = reason(response, self.channel.host) or judgement.detail
             for item in group:
-                item.settle(Result.FAILED, f"the batch was refused: {judgement.detail}", fault)
+                item.settle(Result.FAILED, f"the batch was refused: {why}", fault)
             return []
         if parcel.form.bulk:  # all or nothing, and it was nothing
             if repeat:

@@ -9,6 +9,7 @@ import httpx
 
 from syncd.connectors.dataverse.batch import Part
 from syncd.connectors.dataverse.faults import REFUSALS, Judgement, Verdict, read_error
+from syncd.connectors.dataverse.refusals import remedy
 from syncd.connectors.dataverse.rounds import Item
 from syncd.connectors.dataverse.writes import done, untouched
 from syncd.connectors.http import retry_after, seconds
@@ -51,13 +52,19 @@ def of_row(judgement: Judgement, part: Part) -> Judgement:
     return judgement
 
 
-def judged(item: Item, judgement: Judgement) -> list[Unclear]:
+def _advised(judgement: Judgement, part: Part) -> str:
+    """Add what to do where it is a matter of who we are."""
+    known = remedy(read_error(part.body)) if judgement.fault is Fault.RIGHTS else None
+    return f"{judgement.detail}; {known[1]}" if known else judgement.detail
+
+
+def judged(item: Item, judgement: Judgement, part: Part) -> list[Unclear]:
     """Settle an item that its error settles; give back one that needs a look at the row."""
     match judgement.verdict:
         case Verdict.ALREADY:
             item.settle(Result.APPLIED if item.doubtful else Result.ALREADY)
         case Verdict.FAILED:
-            item.settle(Result.FAILED, judgement.detail, judgement.fault)
+            item.settle(Result.FAILED, _advised(judgement, part), judgement.fault)
         case _:
             return [(item, judgement)]
     return []
