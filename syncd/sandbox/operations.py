@@ -1,7 +1,7 @@
 """
 One operation on the tables: from a method and a path to an answer.
 
-    GET    set · set/$count · set(id) · set(id)/column
+    GET    set · set/$count · set/$ref · set(id), and what `retrieval` finds behind a row
     POST   set · set(id)/collection/$ref · set/Microsoft.Dynamics.CRM.CreateMultiple and its like
     PATCH  set(id)
     PUT    set(id)/column · set(id)/Lookup/$ref
@@ -13,13 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
 
 import msgspec
 
 from syncd.sandbox import errors, messages, shapes, writes
 from syncd.sandbox.answers import JSON, Answer, Call
-from syncd.sandbox.columns import Column, Table
+from syncd.sandbox.associations import Associations
 from syncd.sandbox.query import read_preferences
 from syncd.sandbox.reads import Reader
 from syncd.sandbox.retrieval import Retrieval
@@ -33,7 +32,6 @@ from syncd.sandbox.writes import Stamp
 __all__ = ["Operations"]
 
 PATH = re.compile(r"(?P<set>\w+)(?:\((?P<key>[^()]*)\))?(?:/(?P<rest>.+))?")
-CHILD = re.compile(r"(?P<nav>\w+)(?:\((?P<key>[^()]*)\))?/\$ref")
 ETAG = re.compile(r'(?:W/)?"(\d+)"')
 FOUND = {"OData-Version": "4.0", "Content-Type": JSON}
 DONE = Answer(204, {"OData-Version": "4.0"})
@@ -56,6 +54,7 @@ class Operations:
         self._store = store
         self._switches = switches or Switches()
         self._reader = Reader(store)
+        self._associations = Associations(store, self._admit)
         self._retrieval = Retrieval(store, self._reader)
         self.tracker = Tracker(store)
         self.work: dict[str, int] | None = None
@@ -124,7 +123,7 @@ class Operations:
             return Answer(200, _applied(preferences), content)
         if key is None:
             return self._retrieval.of_set(call, rows, str(place.rest))
-        self._there(rows, key)
+        rows = self._retrieval.rows_with(rows, key)
         if place.rest is not None:
             return self._retrieval.of_row(call, rows, key, place.rest)
         return self._retrieval.row(call, rows, key)
@@ -154,7 +153,12 @@ class Operations:
 
     def _post(self, call: Call, place: Place) -> Answer:
         if place.key is not None and place.rest is not None:
-            return self._associate_child(call, place.rows, place.key, place.rest)
+            self._there(place.rows, place.key)
+            given = _reference(_body(call))
+            self._associations.associate(
+                place.rows, place.key, place.rest, given, self._stamp(call)
+            )
+            return DONE
         if place.key is None and (place.rest or "").startswith(messages.NAMESPACE):
             return self._act(call, place.rows, str(place.rest).removeprefix(messages.NAMESPACE))
         if place.key is not None or place.rest is not None:
@@ -235,7 +239,8 @@ class Operations:
         elif rest in rows.table.plain:
             change = {rest: None}
         else:
-            return self._disassociate_child(call, rows, key, rest)
+            self._associations.disassociate(rows, key, rest, call.query, self._stamp(call))
+            return DONE
         writes.update(self._store, rows, key, change, self._stamp(call))
         return DONE
 
@@ -249,64 +254,6 @@ class Operations:
         self._switches.admit_version(rows.table.name)
         if int(match[1]) != rows.by_key[key][rows.table.version]:
             raise errors.moved()
-
-    # from the parent's side
-
-    def _associate_child(self, call: Call, rows: Rows, key: str, rest: str) -> Answer:
-        self._there(rows, key)
-        child = CHILD.fullmatch(rest)
-        if child is None or child["key"] is not None:
-            raise errors.segment(rest)
-        given = _reference(_body(call))
-        if rows.table.name == "team" and child["nav"] == "teammembership_association":
-            column = self._store.tables["teammembership"].table.columns[2]
-            user = writes.link_target(self._store, column, given)
-            pair: dict[str, object] = {"teamid": key, "systemuserid": user}
-            member = self._store.tables["teammembership"].table
-            writes.create(self._store, member, pair, self._stamp(call))
-            return DONE
-        children, column = self._collection(rows.table, child["nav"])
-        self._admit(children, "Associate")
-        which = writes.link_target(self._store, _as_target(children.table), given)
-        change = {f"{column.nav}@odata.bind": f"/{rows.table.set_name}({key})"}
-        writes.update(self._store, children, which, change, self._stamp(call))
-        return DONE
-
-    def _disassociate_child(self, call: Call, rows: Rows, key: str, rest: str) -> Answer:
-        child = CHILD.fullmatch(rest)
-        if child is None:
-            raise errors.segment(rest)
-        which = self._named_child(call, child["key"])
-        if rows.table.name == "team" and child["nav"] == "teammembership_association":
-            members = self._store.tables["teammembership"]
-            for member in tuple(members.referring(2, which) or ()):
-                if members.by_key[member][1] == key:
-                    writes.delete(self._store, members, member, self._stamp(call))
-            return DONE
-        children, column = self._collection(rows.table, child["nav"])
-        self._admit(children, "Disassociate")
-        if self._there(children, which)[children.table.positions[column.read]] == key:
-            change = {f"{column.nav}@odata.bind": None}
-            writes.update(self._store, children, which, change, self._stamp(call))
-        return DONE
-
-    def _named_child(self, call: Call, key: str | None) -> str:
-        """Return the child's key, from the path or from `$id`, an address."""
-        if key is None:
-            name, _, address = unquote_plus(call.query).partition("=")
-            match = re.search(r"\(([^()]*)\)$", address)
-            key = match[1] if name == "$id" and match else ""
-        found = guid(key)
-        if found is None:
-            raise errors.query("The row to disassociate is not named.")
-        return found
-
-    def _collection(self, parent: Table, nav: str) -> tuple[Rows, Column]:
-        for rows in self._store.tables.values():
-            for column in rows.table.columns:
-                if column.collection == nav and column.target == parent.name:
-                    return rows, column
-        raise errors.segment(nav)
 
 
 def _unmaking(rest: str | None) -> str:
@@ -328,11 +275,6 @@ def _reference(body: Mapping[str, object]) -> object:
     if "@odata.id" not in body:
         raise errors.payload("A reference needs '@odata.id'.")
     return body["@odata.id"]
-
-
-def _as_target(table: Table) -> Column:
-    """Return a column as if it pointed at this table, to check a reference to it."""
-    return Column(table.key, table.key_column.kind, table.key, target=table.name)
 
 
 def _applied(preferences: Mapping[str, str]) -> dict[str, str]:
