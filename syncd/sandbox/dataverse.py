@@ -1,8 +1,8 @@
 """
-A Dataverse for seven tables, as an object with one method.
+A Dataverse for the memberships and the tables around them, as an object with one method.
 
-    server ─▶ Sandbox.answer ─▶ faults ─▶ operations ─▶ writes, reads ─▶ store
-                            └─▶ batch ──▶┘
+    server ─▶ Sandbox.answer ─▶ faults ─▶ questions ─▶ definitions, functions, privileges
+                            └─▶ batch ──▶┴▶ operations ─▶ writes, reads ─▶ store
 
 It shares no code with the client it is there to test. It never sleeps and holds no socket, so a
 test can call it directly; `server` puts it behind HTTP.

@@ -14,10 +14,11 @@ from syncd.sandbox.catalog import FACTS, PRIVILEGE_TYPES
 from syncd.sandbox.columns import Table
 from syncd.sandbox.index import Row
 from syncd.sandbox.neighbours import STANDING
+from syncd.sandbox.shorthand import CALLER
 from syncd.sandbox.switches import MESSAGES, Switches
 from syncd.sandbox.tables import TABLES
 
-__all__ = ["filters", "messages", "privilege_id", "registered", "standing_rows"]
+__all__ = ["application_user", "filters", "messages", "privilege_id", "registered", "standing_rows"]
 
 SINGLE = ("Create", "Retrieve", "RetrieveMultiple", "Update", "Delete", "Upsert")
 LINKS = ("Associate", "Disassociate")
@@ -86,6 +87,28 @@ def _standing() -> Mapping[str, dict[str, Row]]:
         "sdkmessagefilter": filters(Switches()),
         "privilege": _rows(TABLES["privilege"], kinds),
     }
+
+
+def application_user() -> Row:
+    """
+    Return the row of the user behind the requests.
+
+    No list shows it, so that a world is what it says; but who asks for it by id finds it.
+    """
+    given = {
+        "systemuserid": CALLER,
+        "fullname": "# syncd",
+        "firstname": "#",
+        "lastname": "syncd",
+        "domainname": "syncd@contoso.onmicrosoft.com",
+        "internalemailaddress": "syncd@contoso.onmicrosoft.com",
+        "applicationid": "5a7d0c00-0000-4000-8000-000000000005",
+        "azureactivedirectoryobjectid": "5a7d0c00-0000-4000-8000-000000000006",
+        "accessmode": 4,
+        "createdon": "2020-01-01T00:00:00Z",
+        "modifiedon": "2020-01-01T00:00:00Z",
+    }
+    return _rows(TABLES["systemuser"], [given])[CALLER]
 
 
 def _rows(table: Table, given: Sequence[Mapping[str, object]]) -> dict[str, Row]:

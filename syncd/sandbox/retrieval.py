@@ -12,7 +12,9 @@ from syncd.sandbox.answers import JSON, Answer, Call
 from syncd.sandbox.columns import Kind
 from syncd.sandbox.query import read_preferences
 from syncd.sandbox.reads import Reader, Scope
+from syncd.sandbox.registrations import application_user
 from syncd.sandbox.relationships import Link, Pairing, target, to_many, to_one
+from syncd.sandbox.shorthand import CALLER
 from syncd.sandbox.showing import related
 from syncd.sandbox.store import Rows, Store
 from syncd.sandbox.values import guid
@@ -31,6 +33,16 @@ class Retrieval:
     def __init__(self, store: Store, reader: Reader) -> None:
         self._store = store
         self._reader = reader
+        self._application_user = Rows(store.tables["systemuser"].table)
+        self._application_user.fill({CALLER: application_user()})
+
+    def rows_with(self, rows: Rows, key: str) -> Rows:
+        """Return rows that hold a key: these, or the application user's. Raises Refused if none."""
+        if key in rows.by_key:
+            return rows
+        if key == CALLER and rows.table is self._application_user.table:
+            return self._application_user
+        raise errors.absent(rows.table.name, key)
 
     def of_set(self, call: Call, rows: Rows, rest: str) -> Answer:
         """Answer `set/$ref`, the references to its rows. Raises Refused for anything else."""

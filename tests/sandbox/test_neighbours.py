@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncd.sandbox.shorthand import CALLER
 from tests.sandbox.door import ADA, CREW, ROW, ROWS, SMALL, Door, sandbox_of
 
 MEMBERSHIP = "usermobileofflineprofilemembership"
@@ -120,3 +121,16 @@ def test_every_sandbox_has_an_organization_and_a_business_unit() -> None:
     assert unit["name"] == "Contoso"
     assert who["OrganizationId"] == CREW
     assert moved.get("organizations")["value"][0]["expirechangetrackingindays"] == 30
+
+
+def test_the_application_user_is_found_by_id_but_in_no_list(door: Door) -> None:
+    """A preflight may look at itself; a world stays what it says."""
+    row = door.get(f"systemusers({CALLER})?$select=applicationid,accessmode,isdisabled")
+    unit = door.get(f"systemusers({CALLER})/businessunitid?$select=name")
+    listed = door.get(f"systemusers?$filter=systemuserid%20eq%20{CALLER}")["value"]
+
+    assert (row["accessmode"], row["isdisabled"]) == (4, False)
+    assert row["applicationid"] is not None
+    assert unit["name"] == "Contoso"
+    assert listed == []
+    assert door.send("DELETE", f"systemusers({CALLER})").status == 404
