@@ -24,6 +24,8 @@ TOKEN = re.compile(
     r"|(?P<sign>[(),=:])"
     r")"
 )
+QUOTABLE = frozenset({Kind.GUID, Kind.LOOKUP, Kind.DATETIME, Kind.DATE})
+"""Kinds whose values some clients put in quotes, Microsoft's own among them."""
 
 
 def tokens(text: str) -> list[tuple[str, str]]:
@@ -45,6 +47,8 @@ def constant(kind: str, text: str, column: Column) -> object:
     textual = column.kind in TEXTUAL
     if kind == "text" and textual:
         return text[1:-1].replace("''", "'")
+    if kind == "text" and column.kind in QUOTABLE:
+        return text[1:-1]
     if kind == "number" and not textual:
         return float(text) if "." in text else int(text)
     if kind in {"guid", "moment"} and not textual:
