@@ -12,11 +12,14 @@ from pathlib import Path
 from threading import Event
 
 from syncd.config import Config, load
+from syncd.config.models import Auth
 from syncd.connectors.auth import open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.connectors.sources.files import CsvSource, JsonlSource
+from syncd.core.doctor import judge
 from syncd.core.errors import ConfigError, UsageError
 from syncd.core.ports import Halt
+from syncd.core.preflight import Observation, Wish
 from syncd.engine.parts import Clock, Environment, Progress, Ranked, Silent, Stop, utc_now
 from syncd.engine.reconciler import Reconciler
 from syncd.state.database import Database
@@ -122,6 +125,16 @@ class App:
             throttled=throttled,
         )
 
+    def preflight(
+        self, name: str, observe: Callable[[str, str, float], None] | None = None
+    ) -> list[Observation]:
+        """Look at an environment, and say how everything is that syncd needs there."""
+        environment = self.config.environments[name]
+        named = [rule.profile for rule in self.config.rules(name) if rule.profile]
+        with self.target(name, observe) as target:
+            facts = target.look(environment.url, _signing(environment.auth))
+            return judge(facts, Wish(target.uses, named, environment.http.lanes))
+
     @contextlib.contextmanager
     def reconciler(
         self,
@@ -145,6 +158,14 @@ class App:
                 lease_seconds=self.config.settings.daemon.lease.total_seconds(),
                 keep=self.config.state.keep_days.model_dump(),
             )
+
+
+def _signing(auth: Auth) -> str:
+    """Say how syncd signs in, and as whom where that is no secret."""
+    if auth.method == "none":
+        return "none is needed: a sandbox on this machine"
+    client = getattr(auth, "client_id", None)
+    return f"by {auth.method}{f' as application {client}' if client else ''}"
 
 
 def build(path: Path, environ: Mapping[str, str], stop: Event | None = None) -> App:

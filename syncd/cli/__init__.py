@@ -16,7 +16,17 @@ from syncd.cli.program import app
 
 __all__ = ["main"]
 
-COMMANDS = ("demo", "run", "look", "cases", "dead_letters", "admin", "service", "serve")
+COMMANDS = (
+    "demo",
+    "run",
+    "look",
+    "cases",
+    "dead_letters",
+    "environment",
+    "admin",
+    "service",
+    "serve",
+)
 """Modules that put their commands on `app`, in the order in which the help lists them."""
 
 

@@ -15,6 +15,7 @@ from syncd.app import App
 from syncd.core.errors import LeaseHeld, LeaseLost, StateError, Stopped, SyncdError, TargetError
 from syncd.core.exits import ExitCode
 from syncd.core.model import iso
+from syncd.core.preflight import Verdict, sentence
 from syncd.engine.parts import RunReport
 from syncd.service.scheduler import previous
 from syncd.state import archive, history, jobs, lookup, observed
@@ -105,7 +106,7 @@ class Tasks:
             if task in READING:
                 return self._reconciled(app, environment, task)
             if task == "preflight":
-                return self._looked(app, environment)
+                return self._looked(app, environment, log)
             return self._tidied(app)
         except (LeaseHeld, LeaseLost) as error:
             return Outcome("lease", str(error))
@@ -144,19 +145,16 @@ class Tasks:
         tripped = [(g.gate, g.scope.partition(":")[0]) for g in report.gates if g.tripped]
         self.metrics.gates(environment, tripped)
 
-    def _looked(self, app: App, environment: str) -> Outcome:
-        """Sign in, reach the tables, and see that the rules' profiles are there."""
-        with app.target(environment, self.metrics.observer(environment)) as target:
-            found = target.profiles()
-        published = {name.casefold() for _, name, ready in found if ready}
-        published |= {ident for ident, _, ready in found if ready}
-        named = {rule.profile for rule in app.config.rules(environment) if rule.profile}
-        missing = sorted(name for name in named if name.casefold() not in published)
-        if missing:
-            what = "profile" if len(missing) == 1 else "profiles"
-            sentence = f"{what} {', '.join(missing)}: not there or not published; publish, or mend"
-            return Outcome("target", f"{sentence} the rules")
-        return Outcome("done")
+    def _looked(
+        self, app: App, environment: str, log: structlog.typing.FilteringBoundLogger
+    ) -> Outcome:
+        """Look at everything that a run needs; what is only doubtful is for the log."""
+        found = app.preflight(environment, self.metrics.observer(environment))
+        for each in found:
+            if each.verdict is Verdict.WARNING:
+                log.warning("preflight warns", check=each.check, seen=each.seen, remedy=each.remedy)
+        wrong = [sentence(each) for each in found if each.verdict is Verdict.FAILURE]
+        return Outcome("target", " · ".join(wrong)) if wrong else Outcome("done")
 
     def _tidied(self, app: App) -> Outcome:
         keep = app.config.state.keep_days.model_dump()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from syncd.core.identity import guid, text
 from syncd.core.model import Loser, Profile
+from syncd.core.profiles import meant, why_not
 from syncd.core.rules import Answer
 from syncd.state.database import bulk, rows, run, scratch, stream, upsert
 from syncd.state.revisions import touch
@@ -89,15 +89,15 @@ def resolve(
     why: dict[str, str] = {}
     managed: set[str] = set()
     for reference in sorted(set(references) | named(tx, env)):
-        meant = _meant(reference, known)
-        published = [profile for profile in meant if profile.published]
+        found = meant(reference, known)
+        published = [profile for profile in found if profile.published]
         if len(published) == 1:
             resolved[reference] = published[0].id
             managed.add(published[0].id)
             continue
-        managed.update(profile.id for profile in meant)
-        unresolved[reference] = frozenset(profile.id for profile in meant)
-        why[reference] = _why(reference, len(published), len(meant))
+        managed.update(profile.id for profile in found)
+        unresolved[reference] = frozenset(profile.id for profile in found)
+        why[reference] = why_not(reference, found)
     blocked = frozenset().union(*unresolved.values()) if unresolved else frozenset()
     blocked -= set(resolved.values())
     unresolved = {name: ids & blocked for name, ids in unresolved.items()}
@@ -114,20 +114,3 @@ def resolve(
     if changed:
         touch(tx, f"answers:{env}")
     return References(resolved, frozenset(managed), unresolved, why)
-
-
-def _meant(reference: str, known: dict[str, Profile]) -> list[Profile]:
-    """Return the profiles a reference can mean: the one with this id, else those with this name."""
-    by_id = known.get(guid(reference))
-    if by_id:
-        return [by_id]
-    name = text(reference)
-    return [profile for profile in known.values() if text(profile.name) == name]
-
-
-def _why(reference: str, published: int, all_of_them: int) -> str:
-    if published > 1:
-        return f"profile {reference} has {published} published profiles of that name; use its id"
-    if all_of_them:
-        return f"profile {reference} is not published; publish it"
-    return f"profile {reference} does not exist here; create and publish it, or mend the rule"

@@ -210,6 +210,13 @@ def gone(_method: str, _path: str, _serve: Serve) -> Answer:
     return Answer(401, {}, b"")
 
 
+def order(place: Shop, what: str, body: object) -> None:
+    """Give an order to the sandbox."""
+    content = json.dumps(body).encode()
+    done = place.house.wire.sandbox.answer("POST", f"/_sandbox/{what}", "", {}, content)
+    assert done.status == 204
+
+
 @pytest.mark.parametrize("task", ["full", "preflight"])
 def test_an_environment_that_cannot_be_had_is_a_problem(place: Shop, task: str) -> None:
     """Its sentence is kept until the task goes well again."""
@@ -226,15 +233,36 @@ def test_an_environment_that_cannot_be_had_is_a_problem(place: Shop, task: str) 
 
 def test_a_preflight_names_the_profiles_that_are_missing(place: Shop) -> None:
     """Before anybody needs one: kept with the task, and gone when the rules are mended."""
-    place.configure('profile = "Depot"', 'profile = "Depotx"')
+    place.configure('profile = "Depot"', 'profile = "dEPOT"')
     assert place.do("preflight") == "target"
     assert place.jobs["preflight"].problem == (
-        "profile Depotx: not there or not published; publish, or mend the rules"
+        "profiles: profile dEPOT does not exist here; "
+        "create and publish it, or mend the rule (it is written Depot)"
     )
-    place.configure('profile = "Depotx"', 'profile = "dEPOT"')
+    place.configure('profile = "dEPOT"', 'profile = "Depot"')
     assert place.do("preflight") == "done"
     assert place.jobs["preflight"].problem is None
     assert place.told == []
+
+
+def test_a_preflight_names_every_right_and_column_that_is_missing(
+    place: Shop, log: StringIO
+) -> None:
+    """Failures are the task's problem, in one line; what is only doubtful is for the log."""
+    order(place, "lacking", {"privileges": ["prvAppendToUser"]})
+    order(place, "metadata", {"table": "systemuser", "column": "employeeid", "change": None})
+    order(place, "tables", {"optimistic_concurrency": False})
+
+    assert place.do("preflight") == "target"
+    problem = place.jobs["preflight"].problem
+    assert problem is not None
+    assert "table systemuser: column employeeid is missing; " in problem
+    assert "rights on User: Append To is missing" in problem
+    assert "(prvAppendToUser)" in problem
+    assert "\n" not in problem
+    [warned] = [line for line in lines(log) if line["event"] == "preflight warns"]
+    assert "optimistic concurrency is off" in warned["seen"]
+    assert warned["environment"] == "contoso"
 
 
 def test_housekeeping_is_done_without_an_environment(place: Shop) -> None:

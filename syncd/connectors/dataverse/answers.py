@@ -14,7 +14,7 @@ from syncd.connectors.dataverse.refusals import reason
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
 
-__all__ = ["Page", "Row", "read"]
+__all__ = ["Page", "Row", "decoded", "read"]
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Decoded = TypeVar("Decoded")
@@ -57,7 +57,13 @@ def read(
     environment that is closed, and TargetIncomplete for everything else that is not the
     answer, also for a column that is not there or that holds something else than it did.
     """
-    response = channel.get(link, headers)
+    return decoded(channel, channel.get(link, headers), what, decode)
+
+
+def decoded(
+    channel: Channel, response: httpx.Response, what: str, decode: Callable[[bytes], Decoded]
+) -> Decoded:
+    """Return what an answer holds; raises as `read` does."""
     if response.status_code != 200:
         raise _refusal(channel, response, what)
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -103,7 +109,7 @@ def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetErr
     if status == 403:
         return TargetRefused(
             f"{channel.host} does not let us read {what}: {said}; "
-            "give the application user a role with that right (syncd doctor names it)"
+            "give the application user a role with that right"
         )
     missing = _missing(error)
     if missing:

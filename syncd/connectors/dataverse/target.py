@@ -12,6 +12,8 @@ import httpx
 
 from syncd.connectors.dataverse import reads
 from syncd.connectors.dataverse.delivery import Delivery
+from syncd.connectors.dataverse.preflight import look
+from syncd.connectors.dataverse.usage import tables
 from syncd.connectors.governor import MOST as MOST_LANES
 from syncd.connectors.governor import Governor
 from syncd.connectors.http import Channel, Observe, open_client
@@ -20,6 +22,8 @@ from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome
 from syncd.core.ports import Halt, MembershipRow, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.preflight import Facts
+from syncd.core.uses import TableUse
 
 __all__ = ["DataverseTarget", "open_target"]
 
@@ -111,6 +115,19 @@ class DataverseTarget:
     def fetch(self, ids: Sequence[str]) -> dict[str, Membership]:
         """Give these membership rows as they are now; those that do not exist are left out."""
         return reads.fetch(self._channel, self._page_size, ids)
+
+    @property
+    def uses(self) -> Sequence[TableUse]:
+        """What is used of the environment's tables."""
+        return tables(self._match)
+
+    def look(self, url: str, signing: str) -> Facts:
+        """
+        Look at all that syncd needs here; writes nothing.
+
+        *url* and *signing* are the environment's address and how we sign in, as configured.
+        """
+        return look(self._channel, self.uses, url=url, signing=signing, size=self._page_size)
 
     def apply(self, changes: Sequence[Change], run: int) -> list[Outcome]:
         """
