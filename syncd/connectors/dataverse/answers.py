@@ -100,7 +100,8 @@ def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetErr
     said = worded(status, error)
     why = reason(response, channel.host)
     if why is not None:
-        return TargetRefused(f"{why} (when {what} were read)")
+        kind = TargetIncomplete if response.is_redirect else TargetRefused
+        return kind(f"{why} (when {what} were read)")
     if status == 401:
         return TargetRefused(
             f"{channel.host} does not accept our token: {said}; "

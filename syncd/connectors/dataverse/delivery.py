@@ -45,7 +45,7 @@ from syncd.connectors.dataverse.settling import (
     pause_in,
     repeated,
 )
-from syncd.connectors.dataverse.writes import Request, Wire, done, untouched
+from syncd.connectors.dataverse.writes import Refused, Request, Wire, done, untouched
 from syncd.connectors.http import Channel, read_code, retry_after
 from syncd.core.errors import Stopped, TargetError, TargetRefused
 from syncd.core.ledger import Ledger, Message
@@ -136,15 +136,16 @@ class Delivery:
         """Send changes that do not rely on each other, until every one has its outcome."""
         groups = deque([items])
         while groups:
-            group = self._compared(groups.popleft())
+            refused = dict(self.ledger.refused)  # as it is now: other lanes may learn meanwhile
+            group = self._compared(groups.popleft(), refused)
             again: list[Group] = []
-            for parcel in pack(group, wire, self.ledger):
+            for parcel in pack(group, wire, refused):
                 again += self._exchange(parcel)
             groups.extendleft(reversed([one for one in again if one]))
 
-    def _compared(self, group: Group) -> Group:
+    def _compared(self, group: Group, refused: Refused) -> Group:
         """Compare versions ourselves, right before, where the server will not."""
-        bare = [item for item in group if unguarded(item, self.ledger)]
+        bare = [item for item in group if unguarded(item, refused)] if refused else []
         if not bare:
             return group
         rows = self._look(bare)
@@ -252,7 +253,7 @@ class Delivery:
             if judgement.verdict is Verdict.WAIT:
                 waiting.append(item)
                 pauses.append(pause_in(part, response))
-            elif self._steps_down(made.message, part):
+            elif self._steps_down(made, part):
                 again.append(item)
             else:
                 unclear += judged(item, of_row(judgement, part), part)
@@ -281,12 +282,12 @@ class Delivery:
         item.etag = part.header("ETag") if item.followed else None
         return []
 
-    def _steps_down(self, message: Message, part: Part) -> bool:
+    def _steps_down(self, made: Request, part: Part) -> bool:
         """Note that a message, or comparing versions, is refused here whatever the row."""
-        error, ledger = read_error(part.body), self.ledger
+        error, ledger, message = read_error(part.body), self.ledger, made.message
         if error.code == NO_VERSIONS:
             ledger.refuse(Message.VERSIONS, worded(part.status, error))
-            return message not in BY_REFERENCE
+            return made.operation.etag not in (None, "*")
         if message in ledger.worked:  # then it spoke of this row only
             return False
         if refuses(part.status, error, address=message in BY_REFERENCE):

@@ -13,9 +13,9 @@ import msgspec
 
 from syncd.connectors.dataverse.batch import Part, encode
 from syncd.connectors.dataverse.rounds import Item
-from syncd.connectors.dataverse.writes import ENTITY_SET, Request, Wire, request, way
+from syncd.connectors.dataverse.writes import ENTITY_SET, Refused, Request, Wire, request, way
 from syncd.connectors.http import Channel
-from syncd.core.ledger import Ledger, Message
+from syncd.core.ledger import Message
 from syncd.core.model import Action
 from syncd.core.plan import Fault, Result
 
@@ -55,36 +55,35 @@ class Parcel:
     requests: Sequence[Request]
 
 
-def unguarded(item: Item, ledger: Ledger) -> bool:
+def unguarded(item: Item, refused: Refused) -> bool:
     """
     Tell whether the server will not compare the row's version, so that we must.
 
     It does so for updates and deletes only, and where the table has optimistic
     concurrency (dataverse-web-api.md section 2.2).
     """
-    if item.version is None or not ledger.refused:
+    if item.version is None:
         return False
-    message = way(item.change, ledger)
-    return message in BY_REFERENCE or not ledger.allows(Message.VERSIONS)
+    return Message.VERSIONS in refused or way(item.change, refused) in BY_REFERENCE
 
 
 BY_REFERENCE = frozenset({Message.ASSOCIATE, Message.DISASSOCIATE})
 
 
-def pack(items: Sequence[Item], wire: Wire, ledger: Ledger) -> Iterator[Parcel]:
+def pack(items: Sequence[Item], wire: Wire, refused: Refused) -> Iterator[Parcel]:
     """Give *items* in the best form that the environment takes; settles what has none."""
-    ready = [(item, made) for item in items if (made := _requested(item, wire, ledger))]
+    ready = [(item, made) for item in items if (made := _requested(item, wire, refused))]
     creates = [pair for pair in ready if pair[1].message is Message.CREATE]
-    if len(creates) >= LEAST and ledger.allows(Message.CREATE_MULTIPLE):
+    if len(creates) >= LEAST and Message.CREATE_MULTIPLE not in refused:
         yield _parcel(Form.CREATES, creates)
         ready = [pair for pair in ready if pair[1].message is not Message.CREATE]
     # A bulk update has no preconditions: it is for tables that know none in any form.
-    if not ledger.allows(Message.VERSIONS) and ledger.allows(Message.UPDATE_MULTIPLE):
+    if Message.VERSIONS in refused and Message.UPDATE_MULTIPLE not in refused:
         updates = [pair for pair in ready if pair[1].message is Message.UPDATE]
         if len(updates) >= LEAST:
             yield _parcel(Form.UPDATES, updates)
             ready = [pair for pair in ready if pair[1].message is not Message.UPDATE]
-    if ledger.allows(Message.BATCH):
+    if Message.BATCH not in refused:
         if ready:
             yield _parcel(Form.BATCH, ready)
         return
@@ -96,13 +95,13 @@ def _parcel(form: Form, pairs: Sequence[tuple[Item, Request]]) -> Parcel:
     return Parcel(form, [item for item, _ in pairs], [made for _, made in pairs])
 
 
-def _requested(item: Item, wire: Wire, ledger: Ledger) -> Request | None:
+def _requested(item: Item, wire: Wire, refused: Refused) -> Request | None:
     """Write down an item's request; what may not or cannot become one is settled here."""
-    message = way(item.change, ledger)
+    message = way(item.change, refused)
     if message is None:
-        _settle_impossible(item, ledger)
+        _settle_impossible(item, refused)
         return None
-    guard = item.version if ledger.allows(Message.VERSIONS) else None
+    guard = None if Message.VERSIONS in refused else item.version
     try:
         return request(item.change, message, wire, item.version, guard, item.stage)
     except ValueError as exc:
@@ -110,27 +109,25 @@ def _requested(item: Item, wire: Wire, ledger: Ledger) -> Request | None:
         return None
 
 
-def _settle_impossible(item: Item, ledger: Ledger) -> None:
+def _settle_impossible(item: Item, refused: Refused) -> None:
     """Say of a change that no message makes here what becomes of it."""
     change = item.change
     match change.action:
         case Action.CREATE if change.version is None:
-            said = ledger.refused[Message.CREATE]
+            said = refused[Message.CREATE]
             detail = f"not sent: this environment refuses Create for now ({said}); the next run"
             item.settle(Result.MOVED, f"{detail} takes a row that was emptied, if there is one")
         case Action.REMOVE if change.user is None:
-            said = ledger.refused[Message.DELETE]
+            said = refused[Message.DELETE]
             detail = f"not sent: this environment refuses Delete for now ({said}); the empty row"
             item.settle(Result.MOVED, f"{detail} waits for the next joiner")
         case Action.CREATE | Action.MOVE | Action.REMOVE:
-            tried = ", ".join(sorted(ledger.refused.keys() & WRITES))
-            said = next(ledger.refused[one] for one in WRITES if one in ledger.refused)
-            detail = f"not sent: this environment refuses {tried} for now: {said}"
-            item.settle(Result.FAILED, detail, Fault.CONFIGURATION)
+            tried = [one for one in WRITES if one in refused]
+            detail = f"not sent: this environment refuses {', '.join(tried)} for now"
+            item.settle(Result.FAILED, f"{detail}: {refused[tried[0]]}", Fault.CONFIGURATION)
         case _:
             detail = "not sent: this environment refuses Update for now, and nothing else"
-            said = ledger.refused[Message.UPDATE]
-            item.settle(Result.FAILED, f"{detail} does it: {said}", Fault.ROW)
+            item.settle(Result.FAILED, f"{detail} does it: {refused[Message.UPDATE]}", Fault.ROW)
 
 
 WRITES = (

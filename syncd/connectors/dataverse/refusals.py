@@ -17,6 +17,7 @@ CLOSED = "8004a104"
 DISABLED = "8004a112"
 STRANGER = "80072560"
 """The caller is no user of the environment, though its token is good."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SKEWED = 300.0
 """Seconds by which clocks may differ before a token is too old or too young (identity)."""
 _privilege = re.compile(r"\bprv[A-Za-z_]{3,80}\b").search
@@ -29,7 +30,7 @@ def reason(response: httpx.Response, host: str) -> str | None:
     Nothing of a web page or of where a redirect leads is quoted but the name of a host.
     """
     status, error = response.status_code, read_error(response.content)
-    if response.is_redirect:
+    if status in REDIRECTS:
         return (
             f"{host} redirects elsewhere{_whither(response)} (status {status}), as sign-in pages "
             "and proxies do; it was not followed. Check the environment's url and http.proxy"

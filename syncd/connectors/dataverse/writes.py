@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 
 from syncd.connectors.dataverse.batch import Operation
-from syncd.core.ledger import Ledger, Message
+from syncd.core.ledger import Message
 from syncd.core.model import Action, Membership
 from syncd.core.plan import Change
 
-__all__ = ["ENTITY_SET", "Request", "Wire", "done", "request", "target", "untouched", "way"]
+__all__ = [
+    "ENTITY_SET",
+    "Refused",
+    "Request",
+    "Wire",
+    "done",
+    "request",
+    "target",
+    "untouched",
+    "way",
+]
 
 ENTITY_SET = "usermobileofflineprofilememberships"
 _json = msgspec.json.Encoder().encode
@@ -27,6 +38,8 @@ STATE = {
     Action.FLAG: '{"hasmobileofflineprofileidconflict":true}',
     Action.UNFLAG: '{"hasmobileofflineprofileidconflict":false}',
 }
+Refused = Mapping[Message, str]
+"""What the environment does not do, with its sentences: as it was when a request was begun."""
 NOBODY = '{"SystemUserId@odata.bind":null}'
 
 
@@ -50,20 +63,16 @@ class Request(NamedTuple):  # a tuple, because a run may make a million
     operation: Operation
 
 
-def way(change: Change, ledger: Ledger) -> Message | None:
+def way(change: Change, refused: Refused) -> Message | None:
     """
     Return the message by which a change is made here; None where every one is refused.
 
     What an environment does not delete is emptied, what it does not update is associated
     (dataverse-web-api.md section 2.4). A row that could not be made anew is not deleted.
     """
-    refused = ledger.refused
     if not refused:
         return NATURAL.get(change.action, Message.UPDATE) if _plain(change) else Message.UPDATE
-    for message in _ways(change, ledger):
-        if message not in refused:
-            return message
-    return None
+    return next((each for each in _ways(change, refused) if each not in refused), None)
 
 
 NATURAL = {Action.CREATE: Message.CREATE, Action.REMOVE: Message.DELETE}
@@ -74,7 +83,7 @@ def _plain(change: Change) -> bool:
     return change.action is not Action.CREATE or change.version is None
 
 
-def _ways(change: Change, ledger: Ledger) -> tuple[Message, ...]:
+def _ways(change: Change, refused: Refused) -> tuple[Message, ...]:
     """List the messages that would make a change, the best first."""
     match change.action:
         case Action.CREATE if change.version is None:
@@ -83,7 +92,7 @@ def _ways(change: Change, ledger: Ledger) -> tuple[Message, ...]:
             return Message.UPDATE, Message.ASSOCIATE
         case Action.REMOVE if change.user is None:
             return (Message.DELETE,)
-        case Action.REMOVE if ledger.allows(Message.CREATE):
+        case Action.REMOVE if Message.CREATE not in refused:
             return Message.DELETE, Message.UPDATE, Message.DISASSOCIATE
         case Action.REMOVE:
             return Message.UPDATE, Message.DISASSOCIATE, Message.DELETE

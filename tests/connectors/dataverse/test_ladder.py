@@ -480,7 +480,7 @@ def test_where_all_is_refused_it_is_a_matter_of_configuration(world: World) -> N
         (Result.FAILED, Fault.CONFIGURATION),
         (Result.FAILED, Fault.ROW),
     ]
-    assert "Associate, Update" in outcomes[0].detail
+    assert "Update, Associate" in outcomes[0].detail
 
 
 def test_a_refusal_of_one_row_is_not_learned(world: World) -> None:
