@@ -280,6 +280,8 @@ def _reference(body: Mapping[str, object]) -> object:
 def _applied(preferences: Mapping[str, str]) -> dict[str, str]:
     size = preferences.get("odata.maxpagesize")
     applied = [] if size is None else [f"odata.maxpagesize={size}"]
+    if "odata.include-annotations" in preferences:
+        applied.append(f'odata.include-annotations="{preferences["odata.include-annotations"]}"')
     if PREFERENCE in preferences:
         applied.append(PREFERENCE)
     return FOUND | {"Preference-Applied": ",".join(applied)} if applied else FOUND

@@ -74,7 +74,8 @@ class Retrieval:
         if call.headers.get("if-none-match") == tag and not wanted and "$expand" not in call.query:
             return Answer(304, {"OData-Version": "4.0", "ETag": tag})
         content = self._reader.one(rows, key, call.query, call.base, wanted)
-        return Answer(200, FOUND | {"ETag": tag}, content)
+        applied = {"Preference-Applied": f'odata.include-annotations="{wanted}"'} if wanted else {}
+        return Answer(200, FOUND | {"ETag": tag} | applied, content)
 
     def _single(self, call: Call, rows: Rows, key: str, link: Link, onward: str | None) -> Answer:
         other = target(self._store, link, rows.by_key[key])

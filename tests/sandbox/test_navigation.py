@@ -255,6 +255,18 @@ def test_a_collection_longer_than_a_page_says_where_it_goes_on() -> None:
     assert "name" in rest["value"][0]
 
 
+def test_an_answer_says_which_annotations_it_heeded(door: Door) -> None:
+    """For a page and for one row, beside the size of the page."""
+    wanted = 'odata.include-annotations="*"'
+    page = door.send("GET", ROWS, headers={"Prefer": f"{wanted},odata.maxpagesize=5"})
+    row = door.send("GET", f"{ROWS}({ROW})", headers={"Prefer": wanted})
+    plain = door.send("GET", f"{ROWS}({ROW})")
+
+    assert page.headers["Preference-Applied"] == f"odata.maxpagesize=5,{wanted}"
+    assert row.headers["Preference-Applied"] == wanted
+    assert "Preference-Applied" not in plain.headers
+
+
 def test_annotations_are_chosen_by_patterns(door: Door) -> None:
     """Several, with stars; the total says -1 where nobody counted (section 1.4)."""
     path = f"{ROWS}?$select=_systemuserid_value,statecode"
