@@ -122,7 +122,8 @@ class World:
     One environment, its sources, and a state database.
 
     *rows* is what the sandbox starts with, in the form of a world file. The people of
-    each source are rows as in HEADER, by its name, in the order of rank.
+    each source are rows as in HEADER, by its name, in the order of rank. With *delta*
+    only what changed is read.
     """
 
     folder: Path
@@ -136,6 +137,7 @@ class World:
     settings: Mapping[str, Any] = field(default_factory=dict)
     rules_digest: str = "rules"
     calendar: Calendar = field(default_factory=Calendar)
+    delta: bool = False
     sandbox: Sandbox = field(init=False)
     sources: dict[str, Path] = field(default_factory=dict)
     said: dict[str, list[Sequence[str]]] = field(default_factory=dict)
@@ -203,9 +205,9 @@ class World:
     def reconcile(self, target: Target | None = None) -> RunReport:
         """Run once."""
         if target is not None:
-            return self.reconciler(target).reconcile()
+            return self.reconciler(target).reconcile(delta=self.delta)
         with self.target() as opened:
-            return self.reconciler(opened).reconcile()
+            return self.reconciler(opened).reconcile(delta=self.delta)
 
     def plan(self) -> RunReport:
         """Say what would be done."""
@@ -220,7 +222,8 @@ class World:
             env = observed.environment(tx, "contoso", URL)
             now = self.clock()
             certificates = read_sources(tx, self.environment, self.ranked, iso(now), Silent())
-            read_target(tx, self.environment, env, target or opened, Silent())
+            target = target or opened
+            read_target(tx, self.environment, env, target, Silent(), delta=self.delta)
             journal.recover(tx, env, iso(now))
             order = Order(
                 environment=self.environment,

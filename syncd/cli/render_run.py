@@ -121,6 +121,9 @@ def _facts(report: RunReport, plan: PlanShown | None) -> str:
         parts.append(f"{report.seconds:.1f} s")
     if report.recovered:
         parts.append(f"{counted(report.recovered, 'interrupted change')} settled first")
+    if report.missed_by_delta:
+        missed = counted(len(report.missed_by_delta), "change")
+        parts.append(f"{missed} missed by the deltas before: {', '.join(report.missed_by_delta)}")
     return " · ".join(parts)
 
 

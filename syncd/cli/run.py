@@ -100,6 +100,9 @@ def reconcile(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done; save nothing.")
     ] = False,
+    delta: Annotated[
+        bool, typer.Option("--delta", help="Read only what changed, where that can be known.")
+    ] = False,
 ) -> None:
     """
     Bring the memberships in step: read, decide, apply.
@@ -117,7 +120,7 @@ def reconcile(
                 report = _plan(shared, database, name, bar, now, as_json=as_json)
                 return close(shared, report, as_json=as_json)
             with shared.app.reconciler(database, name, bar) as reconciler:
-                report = reconciler.reconcile()
+                report = reconciler.reconcile(delta=delta)
             return _present(shared, database, report, bar, as_json=as_json)
 
         code = turns(shared, names, work, as_json=as_json)

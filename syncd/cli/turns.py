@@ -107,6 +107,7 @@ def close(shared: Context, report: RunReport, *, as_json: bool) -> int:
         gates_tripped=sum(gate.tripped for gate in report.gates),
         certified=report.certified,
         recovered=report.recovered,
+        missed_by_delta=len(report.missed_by_delta),
         seconds=round(report.seconds, 3),
         stopped=report.stopped,
         problem=report.problem,

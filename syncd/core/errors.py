@@ -16,7 +16,8 @@ Everything syncd raises on purpose.
     │   ├── TargetUnreachable
     │   ├── TargetIncomplete a read broke off, or its answer is not what it claims
     │   ├── TargetThrottled  told to wait longer than we are willing to
-    │   └── TargetRefused    signing in failed, or a right is missing
+    │   ├── TargetRefused    signing in failed, or a right is missing
+    │   └── TokenExpired     nobody knows any more what changed since; everything is read anew
     └── Stopped              somebody asked the process to stop
 
 Each message is one sentence: what, where, and what to do. The exit codes belong
@@ -44,6 +45,7 @@ __all__ = [
     "TargetRefused",
     "TargetThrottled",
     "TargetUnreachable",
+    "TokenExpired",
     "UsageError",
 ]
 
@@ -114,6 +116,10 @@ class TargetThrottled(TargetError):
 
 class TargetRefused(TargetError):
     """Signing in failed or a right is missing; knocking again does not help."""
+
+
+class TokenExpired(TargetError):
+    """What changed since the last read cannot be told any more; everything must be read."""
 
 
 class Stopped(SyncdError):

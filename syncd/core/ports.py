@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
@@ -14,6 +14,7 @@ __all__ = [
     "Halt",
     "Known",
     "MembershipRow",
+    "Pages",
     "ProfileRow",
     "ReadFacts",
     "Reading",
@@ -71,6 +72,27 @@ MembershipRow = tuple[str, str, str | None, str | None, bool, bool, str]
 """Id, etag, user, profile, active, flagged, created on (ISO text as the target wrote it)."""
 TeamProfileRow = tuple[str, str, str]
 """User, profile, team: what a team brings its member."""
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(slots=True)
+class Pages(Generic[Row]):
+    """
+    A read of the target in progress. Iterate to the end, then ask for the rest.
+
+    `token` is where a read of later changes can go on, None where the target keeps no
+    track. `gone` are the ids of rows that were deleted, which only a read of changes
+    knows.
+    """
+
+    pages: Iterator[Sequence[Row]]
+    token: str | None = None
+    gone: set[str] = field(default_factory=set)
+
+    def __iter__(self) -> Iterator[Sequence[Row]]:
+        return self.pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +159,7 @@ class Source(Protocol):
 class Target(Protocol):
     """The environment that is kept in step. Reads raise TargetError unless they are complete."""
 
-    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
+    def users(self, known: set[str]) -> Pages[UserRow]:
         """
         Give the users whose id + etag is not in *known*, page by page.
 
@@ -146,8 +168,16 @@ class Target(Protocol):
         """
         ...
 
-    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
+    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
+        ...
+
+    def users_since(self, token: str) -> Pages[UserRow]:
+        """Give the users that changed since a read gave *token*. Raises TokenExpired, too."""
+        ...
+
+    def memberships_since(self, token: str) -> Pages[MembershipRow]:
+        """Give the membership rows that changed since then, likewise."""
         ...
 
     def profiles(self) -> Sequence[ProfileRow]:

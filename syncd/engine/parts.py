@@ -135,7 +135,8 @@ class RunReport:
     What a run did. `plan` names the saved plan, None where nothing was saved.
 
     `outcomes` counts the planned changes by result, and is None where nothing was to be
-    applied. `faults` are the kinds of failures met; `problem` is the sentence of what
+    applied. `missed_by_delta` are ids of rows and users that changed without a read of
+    changes telling. `faults` are the kinds of failures met; `problem` is the sentence of what
     stopped the run, if something did.
     """
 
@@ -152,6 +153,7 @@ class RunReport:
     problem: str | None = None
     stopped: bool = False
     recovered: int = 0
+    missed_by_delta: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from syncd.core.certificate import Certificate, certify
+from syncd.core.errors import TokenExpired
 from syncd.core.identity import text
 from syncd.core.mapping import decode_attributes, encode_attributes
 from syncd.core.merging import IDENTITY
-from syncd.core.ports import ReadFacts, Reading, Record, Target
+from syncd.core.ports import Pages, ReadFacts, Reading, Record, Target
 from syncd.core.rules import Rule
 from syncd.engine.parts import Environment, Progress, Ranked
 from syncd.state import decisions, observed, people, pictures
@@ -123,14 +125,49 @@ def _text(value: object) -> str | None:
 
 
 def read_target(
-    tx: Tx, environment: Environment, env: int, target: Target, progress: Progress
-) -> None:
-    """Read the target as it is now. Raises TargetError unless every read is complete."""
+    tx: Tx,
+    environment: Environment,
+    env: int,
+    target: Target,
+    progress: Progress,
+    *,
+    delta: bool = False,
+) -> list[str]:
+    """
+    Read the target as it is now. Raises TargetError unless every read is complete.
+
+    With *delta* users and rows are read by what changed, where the target keeps track.
+    Returns the ids that a read of everything found changed and a read of changes does
+    not know of: expected are none.
+    """
     progress.phase("reading profiles")
     observed.profiles(tx, env, target.profiles())
+    before = observed.tokens(tx, env)
     progress.phase("reading users")
-    observed.users(tx, env, target, ",".join(environment.policy.match))
+    users = observed.users(tx, env, target, ",".join(environment.policy.match), delta=delta)
     progress.phase("reading memberships")
-    observed.memberships(tx, env, target)
+    rows = observed.memberships(tx, env, target, delta=delta, left=users.gone)
     progress.phase("reading teams")
     observed.team_profiles(tx, env, target.team_profiles())
+    if delta:
+        return []
+    return [
+        *_missed(users, before[0], target.users_since),
+        *_missed(rows, before[1], target.memberships_since),
+    ]
+
+
+def _missed(
+    found: observed.Difference, token: str | None, since: Callable[[str], Pages[Any]]
+) -> list[str]:
+    """Return what was found otherwise and is not among the changes since the last read."""
+    if token is None or not found.ids:
+        return []
+    told: set[str] = set()
+    try:
+        changes = since(token)
+        for page in changes:
+            told.update(row[0] for row in page)
+    except TokenExpired:
+        return []
+    return sorted(found.ids - told - changes.gone)

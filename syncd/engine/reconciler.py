@@ -92,13 +92,14 @@ class Reconciler:
         report.seconds = time.monotonic() - started
         return report
 
-    def reconcile(self, command: str = "reconcile") -> RunReport:
+    def reconcile(self, command: str = "reconcile", *, delta: bool = False) -> RunReport:
         """
         Read, decide, save the plan, apply it. What stops the run is in the report.
 
-        *command* is what the run is recorded as: the daemon's are its tasks.
+        *command* is what the run is recorded as: the daemon's are its tasks. With *delta*
+        only what changed is read, where that can be known.
         """
-        return self._run(command, None)
+        return self._run(command, None, delta=delta)
 
     def apply(self, plan: str) -> RunReport:
         """
@@ -131,7 +132,7 @@ class Reconciler:
 
     # --- parts ----------------------------------------------------------------------------
 
-    def _run(self, command: str, head: archive.Head | None) -> RunReport:
+    def _run(self, command: str, head: archive.Head | None, *, delta: bool = False) -> RunReport:
         started = time.monotonic()
         report = RunReport(self.environment.name, command)
         with self._lease() as held:
@@ -140,7 +141,7 @@ class Reconciler:
                 env = observed.environment(tx, self.environment.name, self.environment.url)
                 report.run = history.begin_run(tx, env, command, iso(self.clock()))
             with self._recorded(report, started, env):
-                planned = self._plan_for_good(env, report, head, held)
+                planned = self._plan_for_good(env, report, head, held, delta=delta)
                 self._apply(env, report, planned, held)
         return report
 
@@ -177,6 +178,7 @@ class Reconciler:
             "certified": report.certified,
             "problem": report.problem,
             "recovered": report.recovered,
+            "missed_by_delta": len(report.missed_by_delta),
             "seconds": round(report.seconds, 3),
         }
         now = self.clock()
@@ -194,12 +196,16 @@ class Reconciler:
         run: int,
         report: RunReport,
         head: archive.Head | None = None,
+        *,
+        delta: bool = False,
     ) -> tuple[Order, Planned]:
         """Read both sides and decide; everything happens in the one transaction *tx*."""
         progress = _Watchful(self.progress, self.stop)
         self.target.ledger.recall(capabilities.refused(tx, env, now))
         certificates = read_sources(tx, self.environment, self.sources, iso(now), progress)
-        read_target(tx, self.environment, env, self.target, progress)
+        report.missed_by_delta = tuple(
+            read_target(tx, self.environment, env, self.target, progress, delta=delta)
+        )
         report.recovered = journal.recover(tx, env, iso(now))
         order = Order(
             environment=self.environment,
@@ -227,12 +233,18 @@ class Reconciler:
         return frozenset(body["membership"] for body in adopted)
 
     def _plan_for_good(
-        self, env: int, report: RunReport, head: archive.Head | None, held: Lease
+        self,
+        env: int,
+        report: RunReport,
+        head: archive.Head | None,
+        held: Lease,
+        *,
+        delta: bool,
     ) -> Planned:
         """Save the plan and all that the run must remember, before the first write."""
         now = self.clock()
         with self.database.begin() as tx:
-            _, planned = self._judge(tx, env, now, report.run or 0, report, head)
+            _, planned = self._judge(tx, env, now, report.run or 0, report, head, delta=delta)
             history.certify_run(tx, report.run or 0, list(report.certificates))
             report.plan = planned.id
             if head is not None:

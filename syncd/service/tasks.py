@@ -39,6 +39,8 @@ RESULTS = {
 }
 GOOD = ("done", "failed", "gate", "not_believed")
 """Results of a run that came to its end, whatever it found: it is not simply tried again."""
+NAMED = 20
+"""How many of the ids that deltas missed are named in the log."""
 LATE = timedelta(seconds=5)
 
 
@@ -132,8 +134,15 @@ class Tasks:
                 lambda seconds: metrics.throttled(environment, seconds),
             ) as reconciler,
         ):
-            report = reconciler.reconcile(task)
+            report = reconciler.reconcile(task, delta=task == "delta")
         self._count(environment, report)
+        if report.missed_by_delta:
+            structlog.get_logger().warning(
+                "reads of changes had missed something",
+                environment=environment,
+                number=len(report.missed_by_delta),
+                ids=report.missed_by_delta[:NAMED],
+            )
         if report.stopped:
             return Outcome("stopped", "asked to stop")
         return Outcome(RESULTS[report.exit_code], report.problem)

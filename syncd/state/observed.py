@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import Connection
 
+from syncd.core.errors import TokenExpired
 from syncd.core.identity import guid, login, text
 from syncd.core.model import Profile
-from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow, UserRow
+from syncd.core.ports import MembershipRow, Pages, ProfileRow, Target, TeamProfileRow, UserRow
 from syncd.state.database import bulk, column, know, one, rows, run, scratch, upsert
 from syncd.state.revisions import recall, remember, touch
 
-__all__ = ["environment", "memberships", "profiles", "resolve_profiles", "team_profiles", "users"]
+__all__ = [
+    "Difference",
+    "environment",
+    "memberships",
+    "profiles",
+    "resolve_profiles",
+    "team_profiles",
+    "users",
+]
 
 GUID_LENGTH = 36
 USER = (
@@ -37,6 +48,12 @@ FRESH = (
 )
 
 
+def tokens(tx: Connection, env: int) -> tuple[str | None, str | None]:
+    """Return where reads of changed users and rows can go on; None where they cannot."""
+    users, rows = (recall(tx, f"token:{env}:{what}") or None for what in ("users", "memberships"))
+    return users, rows
+
+
 def environment(tx: Connection, name: str, url: str) -> int:
     """Return the number of an environment. One that moved to another url is a new one."""
     found = rows(tx, "SELECT id, url FROM environments WHERE name = :name", name=name)
@@ -56,55 +73,95 @@ def environment(tx: Connection, name: str, url: str) -> int:
 # --- reading --------------------------------------------------------------------------------
 
 
-def users(tx: Connection, env: int, target: Target, match: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a read found otherwise than it was known: ids of rows, and of those that are gone."""
+
+    changed: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of both."""
+        return self.changed | self.gone
+
+
+def users(
+    tx: Connection, env: int, target: Target, match: str, *, delta: bool = False
+) -> Difference:
     """
     Read the users; rows that are known with their version are not written again.
 
-    *match* names what is read of a user beside the essential; if it changes, nothing is known.
+    With *delta* only what changed is read, where the target knows that. *match* names
+    what is read of a user beside the essential; if it changes, nothing is known.
     """
     if recall(tx, f"match:{env}") != match:
         run(tx, "DELETE FROM users WHERE env = :env", env=env)
         remember(tx, f"match:{env}", match)
+        remember(tx, f"token:{env}:users", "")
+    token = recall(tx, f"token:{env}:users")
+    if delta and token:
+        with contextlib.suppress(TokenExpired):
+            return _changed_users(tx, env, target.users_since(token))
     known = _known(tx, "SELECT id || version AS mark FROM users WHERE env = :env", env)
-    pages = target.users(known)
-    changed = _write(tx, "users", USER, ("env", "id"), (_users(env, page) for page in pages))
-    if _forget(tx, env, known, "users", changed=changed) or changed:
+    stored = bool(known)
+    read = target.users(known)
+    changed: set[str] = set()
+    written = _write_users(tx, env, read, changed if stored else None)
+    if _forget_marks(tx, env, known) or written:
         touch(tx, f"users:{env}")
         know(tx, "users")
+    remember(tx, f"token:{env}:users", read.token or "")
+    lost = {mark[:GUID_LENGTH] for mark in known} - changed
+    return Difference(frozenset(changed), frozenset(lost))
 
 
-def memberships(tx: Connection, env: int, target: Target) -> None:
+def _changed_users(tx: Connection, env: int, read: Pages[UserRow]) -> Difference:
+    changed: set[str] = set()
+    _write_users(tx, env, read, changed)
+    if read.gone:
+        scratch(tx, "gone", "id TEXT PRIMARY KEY")
+        bulk(tx, "gone", ("id",), ((ident,) for ident in read.gone))
+        sql = "DELETE FROM users WHERE env = :env AND id IN (SELECT id FROM gone)"
+        run(tx, sql, env=env)
+    if changed or read.gone:
+        touch(tx, f"users:{env}")
+    remember(tx, f"token:{env}:users", read.token or "")
+    return Difference(frozenset(changed), frozenset(read.gone))
+
+
+def memberships(
+    tx: Connection, env: int, target: Target, *, delta: bool = False, left: Iterable[str] = ()
+) -> Difference:
     """
     Read the rows. Those without a user or a profile are husks and are kept apart.
 
     Rows may come, go and change while they are read, so that two pages show the same one: of
     an id the last reading counts, whichever user it names and whether or not it is a husk.
+    With *delta* only what changed is read, and the rows of users who *left* by their ids: a
+    target need not call it a change when it empties them (dataverse-web-api.md section 1.5).
     """
+    token = recall(tx, f"token:{env}:memberships")
+    if delta and token:
+        with contextlib.suppress(TokenExpired):
+            looked_at, missing = _look_at(tx, env, target, left)
+            since = target.memberships_since(token)
+            arrived = _arrive(tx, chain([looked_at], since))
+            return _settle(tx, env, arrived, since.gone | missing, since.token)
     sql = (
         "SELECT id || version AS mark FROM memberships WHERE env = :env "
         "UNION ALL SELECT id || version FROM husks WHERE env = :env"
     )
     known = _known(tx, sql, env)
     stored = bool(known)
-    husks: dict[str, MembershipRow] = {}
-    given, seen = 0, set[str]()
-    place = "INTEGER PRIMARY KEY" if tx.dialect.name == "sqlite" else "bigserial"
-    scratch(tx, "fresh", f"place {place}, {FRESH}")
-    for page in target.memberships(known):
-        given += len(page)
-        seen.update(row[0] for row in page)
-        bulk(tx, "fresh", READING, (_reading(row) for row in _full(page, husks)))
-    if not (given or known):
-        return
-    touch(tx, f"rows:{env}")
-    if given != len(seen):
-        _keep_last(tx, husks)
-    if stored:
-        seen.update(mark[:GUID_LENGTH] for mark in known)
-        _forget_rows(tx, env, seen)
-    _write_rows(tx, env)
-    know(tx, "memberships")
-    bulk(tx, "husks", ("env", *READING), ((env, *_reading(row)) for row in husks.values()))
+    written = {mark for mark in known if len(mark) == GUID_LENGTH}
+    read = target.memberships(known)
+    arrived = _arrive(tx, read)
+    difference = _settle(
+        tx, env, arrived, {mark[:GUID_LENGTH] for mark in known}, read.token, stored=stored
+    )
+    # Of what syncd wrote itself it does not know the version: that is no news.
+    return Difference(difference.changed - written, difference.gone - written)
 
 
 def profiles(tx: Connection, env: int, found: Sequence[ProfileRow]) -> None:
@@ -136,13 +193,6 @@ def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
 # --- parts ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Count:
-    """Whether anything passed by."""
-
-    any: bool = False
-
-
 def _users(env: int, page: Sequence[UserRow]) -> Iterator[Sequence[object]]:
     for ident, etag, name, full, oid, eid, mail, candidate, disabled, pointer in page:
         yield (
@@ -165,37 +215,104 @@ def _known(tx: Connection, sql: str, env: int) -> set[str]:
     return set(column(tx, sql, env=env))
 
 
-def _write(
-    tx: Connection,
-    table: str,
-    columns: Sequence[str],
-    key: Sequence[str],
-    pages: Iterable[Iterable[Sequence[object]]],
+def _write_users(
+    tx: Connection, env: int, read: Iterable[Sequence[UserRow]], ids: set[str] | None
 ) -> bool:
-    count = _Count()
+    """Write users over those that are there, and say if there were any; note their *ids*."""
+    written = 0
 
-    def counted() -> Iterator[Sequence[object]]:
-        for page in pages:
-            for row in page:
-                count.any = True
-                yield row
+    def pages() -> Iterator[Sequence[object]]:
+        nonlocal written
+        for page in read:
+            written += len(page)
+            if ids is not None:
+                ids.update(row[0] for row in page)
+            yield from _users(env, page)
 
-    upsert(tx, table, columns, key, counted())
-    return count.any
+    upsert(tx, "users", USER, ("env", "id"), pages())
+    return written > 0
 
 
-def _forget(tx: Connection, env: int, left: set[str], table: str, *, changed: bool) -> bool:
-    """Delete the rows whose mark did not come back and that were not written anew."""
+def _forget_marks(tx: Connection, env: int, left: set[str]) -> bool:
+    """Delete the users whose mark did not come back and that were not written anew."""
     if not left:
         return False
     scratch(tx, "gone", "mark TEXT PRIMARY KEY")
     bulk(tx, "gone", ("mark",), ((mark,) for mark in left))
-    done = run(
-        tx,
-        f"DELETE FROM {table} WHERE env = :env AND id || version IN (SELECT mark FROM gone)",
-        env=env,
+    sql = "DELETE FROM users WHERE env = :env AND id || version IN (SELECT mark FROM gone)"
+    return run(tx, sql, env=env) != 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """What a read of the rows brought: how many readings, of which ids, and the husks among it."""
+
+    given: int
+    seen: set[str]
+    husks: dict[str, MembershipRow]
+
+
+def _arrive(tx: Connection, pages: Iterable[Sequence[MembershipRow]]) -> _Arrived:
+    """Set the rows aside in the table `fresh`."""
+    husks: dict[str, MembershipRow] = {}
+    given, seen = 0, set[str]()
+    place = "INTEGER PRIMARY KEY" if tx.dialect.name == "sqlite" else "bigserial"
+    scratch(tx, "fresh", f"place {place}, {FRESH}")
+    for page in pages:
+        given += len(page)
+        seen.update(row[0] for row in page)
+        bulk(tx, "fresh", READING, (_reading(row) for row in _full(page, husks)))
+    return _Arrived(given, seen, husks)
+
+
+def _settle(
+    tx: Connection,
+    env: int,
+    arrived: _Arrived,
+    gone: set[str],
+    token: str | None,
+    *,
+    stored: bool = True,
+) -> Difference:
+    """Bring the rows up to date with what arrived and what is gone, if any were *stored*."""
+    remember(tx, f"token:{env}:memberships", token or "")
+    if not (arrived.given or gone):
+        return Difference()
+    touch(tx, f"rows:{env}")
+    husks = arrived.husks
+    if arrived.given != len(arrived.seen):
+        _keep_last(tx, husks)
+    if stored:
+        _forget_rows(tx, env, arrived.seen | gone)
+    _write_rows(tx, env)
+    know(tx, "memberships")
+    bulk(tx, "husks", ("env", *READING), ((env, *_reading(row)) for row in husks.values()))
+    if not stored:
+        return Difference()
+    return Difference(frozenset(arrived.seen), frozenset(gone - arrived.seen))
+
+
+def _look_at(
+    tx: Connection, env: int, target: Target, users: Iterable[str]
+) -> tuple[list[MembershipRow], set[str]]:
+    """
+    Read by their ids the rows of some users and those that syncd wrote itself.
+
+    Returns them as they are now, and the ids of those that are gone.
+    """
+    scratch(tx, "gone", "id TEXT PRIMARY KEY")
+    bulk(tx, "gone", ("id",), ((user,) for user in users))
+    sql = (
+        "SELECT id FROM memberships WHERE env = :env "
+        "AND (version = '' OR user_id IN (SELECT id FROM gone))"
     )
-    return changed or done != 0
+    ids = list(column(tx, sql, env=env))
+    found = target.fetch(ids) if ids else {}
+    rows = [
+        (m.id, m.version, m.user, m.profile, m.active, m.flagged, m.created_on)
+        for m in found.values()
+    ]
+    return rows, set(ids) - set(found)
 
 
 def _full(page: Sequence[MembershipRow], husks: dict[str, MembershipRow]) -> list[MembershipRow]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
-from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow, UserRow
+from syncd.core.ports import MembershipRow, Pages, ProfileRow, Target, TeamProfileRow, UserRow
 from syncd.state import archive
 from tests.properties.stage import Stage, searching
 from tests.strategies import Scene, scenes
@@ -30,11 +30,17 @@ class Shuffled:
     target: Target
     random: Random
 
-    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
-        yield from self._pages([row for page in self.target.users(known) for row in page])
+    def users(self, known: set[str]) -> Pages[UserRow]:
+        return self._mixed(self.target.users(known))
 
-    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
-        yield from self._pages([row for page in self.target.memberships(known) for row in page])
+    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
+        return self._mixed(self.target.memberships(known))
+
+    def users_since(self, token: str) -> Pages[UserRow]:
+        return self.target.users_since(token)
+
+    def memberships_since(self, token: str) -> Pages[MembershipRow]:
+        return self.target.memberships_since(token)
 
     def profiles(self) -> Sequence[ProfileRow]:
         return self._shuffled(self.target.profiles())
@@ -62,6 +68,9 @@ class Shuffled:
 
     def _shuffled(self, rows: Sequence[T]) -> list[T]:
         return self.random.sample(rows, len(rows))
+
+    def _mixed(self, pages: Pages[T]) -> Pages[T]:
+        return Pages(self._pages([row for page in pages for row in page]), pages.token)
 
     def _pages(self, rows: Sequence[T]) -> Iterator[Sequence[T]]:
         again = self.random.sample(rows, len(rows) // 2)

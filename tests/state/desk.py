@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import text
 
 from syncd.core.certificate import Certificate
-from syncd.core.errors import TargetIncomplete
+from syncd.core.errors import TargetIncomplete, TokenExpired
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, iso
 from syncd.core.plan import Change, Outcome
-from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
 from syncd.engine.parts import Silent
 from syncd.engine.reading import read_sources, read_target
 from syncd.state import observed
@@ -85,24 +85,37 @@ def row(
     return (number(3, which), version, user, profile, active, False, "2026-01-01T00:00:00Z")
 
 
-Pages = Sequence[Sequence[Any] | TargetIncomplete]
+Shows = Sequence[Sequence[Any] | TargetIncomplete]
 
 
 @dataclass(slots=True)
 class Shown:
     """A target that shows these pages; one that is an error is where the read breaks off."""
 
-    users_shown: Pages = field(default_factory=lambda: [[user(key) for key in USERS.values()]])
-    rows_shown: Pages = ()
+    users_shown: Shows = field(default_factory=lambda: [[user(key) for key in USERS.values()]])
+    rows_shown: Shows = ()
     teams: Sequence[TeamProfileRow] = ()
+    rows_since: Shows = ()
+    gone: Sequence[str] = ()
+    token: str | None = None
+    next_token: str | None = None
+    now: Mapping[str, Membership] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
 
-    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
-        yield from self._news(self.users_shown, known)
+    def users(self, known: set[str]) -> Pages[UserRow]:
+        return Pages(self._news(self.users_shown, known), self.token)
 
-    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
-        yield from self._news(self.rows_shown, known)
+    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
+        return Pages(self._news(self.rows_shown, known), self.token)
+
+    def users_since(self, token: str) -> Pages[UserRow]:
+        raise TokenExpired(f"{token} is too old")
+
+    def memberships_since(self, token: str) -> Pages[MembershipRow]:
+        if token != self.token:
+            raise TokenExpired(f"{token} is too old")
+        return Pages(self._news(self.rows_since, set()), self.next_token, set(self.gone))
 
     def profiles(self) -> Sequence[ProfileRow]:
         return [(key, name, True) for name, key in PROFILES.items()]
@@ -111,7 +124,7 @@ class Shown:
         return self.teams
 
     def fetch(self, ids: Sequence[str]) -> dict[str, Membership]:
-        raise AssertionError(f"nobody asks for {ids} here")
+        return {ident: row for ident, row in self.now.items() if ident in ids}
 
     def apply(self, changes: Sequence[Change], run: int) -> list[Outcome]:
         raise AssertionError(f"run {run} sends {changes}, and nothing is sent here")
@@ -124,7 +137,7 @@ class Shown:
     def lanes(self) -> int:
         return 1
 
-    def _news(self, pages: Pages, known: set[str]) -> Iterator[list[Any]]:
+    def _news(self, pages: Shows, known: set[str]) -> Iterator[list[Any]]:
         for page in pages:
             if isinstance(page, TargetIncomplete):
                 raise page
@@ -138,7 +151,7 @@ def look(world: World, target: Shown) -> int:
     """Read a target, keep what was read, and return the environment's number."""
     with world.database.begin() as tx:
         env = observed.environment(tx, "contoso", URL)
-        read_target(tx, world.environment, env, target, Silent())
+        read_target(tx, world.environment, env, target, Silent(), delta=world.delta)
     return env
 
 

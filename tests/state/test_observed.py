@@ -10,9 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.core.errors import TargetIncomplete
+from syncd.core.model import Membership
 from syncd.core.ports import MembershipRow
+from syncd.engine.parts import Silent
+from syncd.engine.reading import read_target
 from syncd.state import observed
-from syncd.state.database import Database, rows
+from syncd.state.database import Database, rows, run
 from tests.state.desk import (
     BROKEN,
     FIELD,
@@ -264,3 +267,76 @@ def test_the_picture_is_the_last_reading_of_every_row(
                 for each in rows(tx, f"SELECT id, user_id FROM {table} WHERE env = {env}")  # noqa: S608  # our own tables
             ]
             assert sorted(found, key=str) == sorted(last.items(), key=str)
+
+
+def test_changes_are_laid_over_the_picture(world: World, database: Database) -> None:
+    """Rows that were deleted go, rows that are emptied become husks, the others stay."""
+    rows = [row(1, ONE), row(2, TWO), row(3, THREE)]
+    look(world, Shown(rows_shown=[rows], token="one"))
+    world.delta = True
+    emptied = row(3, None, version="2")
+    look(world, Shown(rows_since=[[emptied]], gone=[R2], token="one", next_token="two"))
+
+    assert held(database) == [(ONE, R1, FIELD, 1)]
+    assert husks(database) == [(number(3, 3), None, FIELD)]
+
+
+def test_the_next_changes_go_on_from_there(world: World, database: Database) -> None:
+    """A token is kept with what it covers."""
+    look(world, Shown(rows_shown=[[row(1, ONE)]], token="one"))
+    world.delta = True
+    look(world, Shown(rows_since=[[]], token="one", next_token="two"))
+    look(world, Shown(rows_since=[[row(2, TWO)]], token="two", next_token="three"))
+
+    assert [held_row[1] for held_row in held(database)] == [R1, R2]
+
+
+@pytest.mark.parametrize("token", ["another", None])
+def test_without_a_token_that_is_good_everything_is_read(
+    token: str | None, world: World, database: Database
+) -> None:
+    """Too old, from before a copy of the environment, or never given."""
+    look(world, Shown(rows_shown=[[row(1, ONE), row(2, TWO)]], token="one"))
+    world.delta = True
+    look(world, Shown(rows_shown=[[row(2, TWO)]], rows_since=[[]], token=token))
+
+    assert [held_row[1] for held_row in held(database)] == [R2]
+
+
+def test_changes_that_break_off_leave_the_picture_alone(world: World, database: Database) -> None:
+    """Only a complete read is believed."""
+    look(world, Shown(rows_shown=[[row(1, ONE), row(2, TWO)]], token="one"))
+    world.delta = True
+    with pytest.raises(TargetIncomplete):
+        look(world, Shown(rows_since=[[row(1, ONE, OFFICE, "2")], BROKEN], token="one"))
+
+    assert held(database) == [(ONE, R1, FIELD, 1), (TWO, R2, FIELD, 1)]
+
+
+def test_what_changed_without_a_word_is_named(world: World, database: Database) -> None:
+    """A full read counts what the reads of changes before it had missed, and nothing else."""
+    look(world, Shown(rows_shown=[[row(1, ONE), row(2, TWO), row(3, THREE)]], token="one"))
+    changed = [row(1, ONE, OFFICE, "2"), row(2, TWO, OFFICE, "2")]
+    target = Shown(rows_shown=[changed], rows_since=[[changed[1]]], token="one", next_token="two")
+    with database.begin() as tx:
+        env = observed.environment(tx, "contoso", URL)
+        missed = read_target(tx, world.environment, env, target, Silent())
+
+    assert missed == [R1, number(3, 3)]
+
+
+def test_what_syncd_wrote_itself_was_not_missed(world: World, database: Database) -> None:
+    """Of its own rows it does not know the version; reads of changes look at them by their ids."""
+    env = look(world, Shown(rows_shown=[[row(1, ONE), row(2, TWO)]], token="one"))
+    with database.begin() as tx:
+        run(tx, "UPDATE memberships SET version = '' WHERE env = :env", env=env)
+    now = Membership(R1, ONE, OFFICE, True, False, "7", "2026-01-01T00:00:00Z")
+    with database.rehearse() as tx:
+        rows_shown = [[row(1, ONE, OFFICE, "7"), row(2, TWO)]]
+        target = Shown(rows_shown=rows_shown, rows_since=[[]], token="one")
+        assert read_target(tx, world.environment, env, target, Silent()) == []
+    world.delta = True
+    look(world, Shown(rows_since=[[]], token="one", next_token="two", now={R1: now}))
+
+    assert held(database) == [(ONE, R1, OFFICE, 1)]
+    assert select(database, "SELECT version FROM memberships") == [("7",)]

@@ -14,10 +14,13 @@ from syncd.connectors.dataverse.refusals import reason
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetError, TargetIncomplete, TargetRefused
 
-__all__ = ["Page", "Row", "decoded", "read"]
+__all__ = ["Page", "Row", "TurnedDown", "decoded", "read", "readable", "refused"]
 
-Row = TypeVar("Row", bound=msgspec.Struct)
+Row = TypeVar("Row")
+Encoded = TypeVar("Encoded", bytes, msgspec.Raw)
 Decoded = TypeVar("Decoded")
+TurnedDown = Callable[[Channel, httpx.Response, str], Exception]
+"""What is raised for an answer other than 200 to a read of something."""
 
 
 class Page(msgspec.Struct, Generic[Row], gc=False):
@@ -25,6 +28,7 @@ class Page(msgspec.Struct, Generic[Row], gc=False):
 
     value: list[Row]
     next: str | None = msgspec.field(name="@odata.nextLink", default=None)
+    delta: str | None = msgspec.field(name="@odata.deltaLink", default=None)
 
 
 BOM = b"\xef\xbb\xbf"
@@ -49,6 +53,7 @@ def read(
     headers: dict[str, str],
     what: str,
     decode: Callable[[bytes], Decoded],
+    turned_down: TurnedDown | None = None,
 ) -> Decoded:
     """
     Read what is at *link* whole, or not at all.
@@ -57,23 +62,34 @@ def read(
     environment that is closed, and TargetIncomplete for everything else that is not the
     answer, also for a column that is not there or that holds something else than it did.
     """
-    return decoded(channel, channel.get(link, headers), what, decode)
+    return decoded(channel, channel.get(link, headers), what, decode, turned_down)
 
 
 def decoded(
-    channel: Channel, response: httpx.Response, what: str, decode: Callable[[bytes], Decoded]
+    channel: Channel,
+    response: httpx.Response,
+    what: str,
+    decode: Callable[[bytes], Decoded],
+    turned_down: TurnedDown | None = None,
 ) -> Decoded:
     """Return what an answer holds; raises as `read` does."""
     if response.status_code != 200:
-        raise _refusal(channel, response, what)
+        raise (turned_down or refused)(channel, response, what)
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise TargetIncomplete(
             f"{channel.host} answered with {kind or 'nothing'} instead of JSON when {what} were "
             "read; check the url, and whether a proxy or a sign-in page stands between"
         )
+    return readable(channel, what, decode, response.content.removeprefix(BOM))
+
+
+def readable(
+    channel: Channel, what: str, decode: Callable[[Encoded], Decoded], content: Encoded
+) -> Decoded:
+    """Decode what was answered. Raises TargetIncomplete if it is not what it claims to be."""
     try:
-        return decode(response.content.removeprefix(BOM))
+        return decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise TargetIncomplete(_unreadable(channel, what, exc)) from exc
 
@@ -94,7 +110,7 @@ def _unreadable(channel: Channel, what: str, exc: Exception) -> str:
     )
 
 
-def _refusal(channel: Channel, response: httpx.Response, what: str) -> TargetError:
+def refused(channel: Channel, response: httpx.Response, what: str) -> TargetError:
     """Say why a read was turned down."""
     status, error = response.status_code, read_error(response.content)
     said = worded(status, error)

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Annotated, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from syncd.connectors.dataverse.answers import Page, Row, read
+from syncd.connectors.dataverse.answers import Page, readable
+from syncd.connectors.dataverse.pages import Trail, changes, check, pages
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetIncomplete
 from syncd.core.identity import guid, text
 from syncd.core.model import Membership, Rung
-from syncd.core.ports import MembershipRow, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
 
-__all__ = ["fetch", "memberships", "named", "profiles", "team_profiles", "users"]
+__all__ = [
+    "fetch",
+    "memberships",
+    "memberships_since",
+    "named",
+    "profiles",
+    "team_profiles",
+    "users",
+    "users_since",
+]
 
 Id = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
 Etag = Annotated[str, msgspec.Meta(min_length=1)]
@@ -37,8 +46,6 @@ RUNG_COLUMNS = {Rung.EMPLOYEE_ID: "employeeid", Rung.MAIL: "internalemailaddress
 PEOPLE = (0, 1, 2, None)
 """Access modes of people; a row without one has the table's default, which is 0."""
 STUB = 2
-IDLE_PAGES = 100
-"""Pages that may follow each other without bringing a row that was not there before."""
 IDS_AT_ONCE = 100
 """Rows asked for by id in one request: keeps the url below 32,768 characters."""
 _guid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
@@ -97,29 +104,32 @@ _team_profile_pages = msgspec.json.Decoder(Page[_TeamProfile]).decode
 _team_member_pages = msgspec.json.Decoder(Page[_TeamMember]).decode
 
 
-def users(
-    channel: Channel, size: int, match: Sequence[Rung], known: set[str]
-) -> Iterator[list[UserRow]]:
+def users(channel: Channel, size: int, match: Sequence[Rung], known: set[str]) -> Pages[UserRow]:
     """
     Give the users whose id + etag is not *known*; takes those that are out of it.
 
     An environment has at least the user that asks: TargetIncomplete if it shows none.
     """
     extra = [RUNG_COLUMNS[rung] for rung in match if rung in RUNG_COLUMNS]
-    columns = ",".join([USER_COLUMNS, *extra])
-    seen = 0
-    for page in _pages(channel, f"systemusers?$select={columns}", size, _user_pages):
-        channel.throttle.check()
-        seen += len(page)
-        rows = list(_news(page, known))
-        _check(channel, ((row.id, row.pointer) for row in rows))
-        if rows:
-            yield [_user(row) for row in rows]
-    if not seen:
-        raise TargetIncomplete(
-            f"{channel.host} shows no users at all, not even the one that asks; "
-            "check the application user's right to read users"
-        )
+    query = f"systemusers?$select={','.join([USER_COLUMNS, *extra])}"
+
+    def some(trail: Trail) -> Iterator[list[_User]]:
+        seen = 0
+        for page in pages(channel, query, size, _user_pages, trail):
+            seen += len(page)
+            yield page
+        if not seen:
+            raise TargetIncomplete(
+                f"{channel.host} shows no users at all, not even the one that asks; "
+                "check the application user's right to read users"
+            )
+
+    return _unknown(channel, some, known, _user, lambda row: (row.id, row.pointer))
+
+
+def users_since(channel: Channel, size: int, token: str) -> Pages[UserRow]:
+    """Give the users that changed since *token*, and the ids of those that are gone."""
+    return _changed(channel, size, token, _User, _user, lambda row: (row.id, row.pointer))
 
 
 def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
@@ -131,27 +141,31 @@ def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
         condition = f"systemuserid eq {key} or azureactivedirectoryobjectid eq {key}"
     columns = f"{USER_COLUMNS},{RUNG_COLUMNS[Rung.MAIL]}"
     query = f"systemusers?$select={columns}&$filter={quote(condition, safe='')}"
-    rows = list(chain.from_iterable(_pages(channel, query, size, _user_pages)))
-    _check(channel, ((row.id, row.pointer) for row in rows))
+    rows = list(chain.from_iterable(pages(channel, query, size, _user_pages)))
+    check(channel, ((row.id, row.pointer) for row in rows))
     return [_user(row) for row in rows]
 
 
-def memberships(channel: Channel, size: int, known: set[str]) -> Iterator[list[MembershipRow]]:
+def memberships(channel: Channel, size: int, known: set[str]) -> Pages[MembershipRow]:
     """Give the membership rows that are not *known*, likewise."""
     query = f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}"
-    for page in _pages(channel, query, size, _membership_pages):
-        channel.throttle.check()
-        rows = list(_news(page, known))
-        _check(channel, ((row.id, row.user, row.profile) for row in rows))
-        if rows:
-            yield [_membership(row) for row in rows]
+
+    def some(trail: Trail) -> Iterator[list[_Membership]]:
+        return pages(channel, query, size, _membership_pages, trail)
+
+    return _unknown(channel, some, known, _membership, _membership_ids)
+
+
+def memberships_since(channel: Channel, size: int, token: str) -> Pages[MembershipRow]:
+    """Give the membership rows that changed since *token*, likewise."""
+    return _changed(channel, size, token, _Membership, _membership, _membership_ids)
 
 
 def profiles(channel: Channel, size: int) -> list[ProfileRow]:
     """Give every profile; one counts as published when its state says so and it ever was."""
     query = "mobileofflineprofiles?$select=mobileofflineprofileid,name,componentstate,publishedon"
-    rows = list(chain.from_iterable(_pages(channel, query, size, _profile_pages)))
-    _check(channel, ((row.id,) for row in rows))
+    rows = list(chain.from_iterable(pages(channel, query, size, _profile_pages)))
+    check(channel, ((row.id,) for row in rows))
     return [
         (row.id.lower(), row.name or "", not row.component and row.published_on is not None)
         for row in rows
@@ -165,18 +179,18 @@ def team_profiles(channel: Channel, size: int) -> list[TeamProfileRow]:
         "?$select=_teamid_value,_mobileofflineprofileid_value,statecode"
     )
     brought: dict[str, set[str]] = {}
-    for row in chain.from_iterable(_pages(channel, query, size, _team_profile_pages)):
+    for row in chain.from_iterable(pages(channel, query, size, _team_profile_pages)):
         if not row.state and row.team and row.profile:
             brought.setdefault(row.team.lower(), set()).add(row.profile.lower())
     if not brought:
         return []
     found: set[TeamProfileRow] = set()
     query = "teammemberships?$select=systemuserid,teamid"
-    for member in chain.from_iterable(_pages(channel, query, size, _team_member_pages)):
+    for member in chain.from_iterable(pages(channel, query, size, _team_member_pages)):
         if member.user and member.team:
             user, team = member.user.lower(), member.team.lower()
             found.update((user, profile, team) for profile in brought.get(team, ()))
-    _check(channel, found)
+    check(channel, found)
     return sorted(found)
 
 
@@ -190,7 +204,7 @@ def fetch(channel: Channel, size: int, ids: Sequence[str]) -> dict[str, Membersh
             f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}&$filter=Microsoft.Dynamics.CRM.In("
             f"PropertyName='usermobileofflineprofilemembershipid',PropertyValues=[{values}])"
         )
-        for row in chain.from_iterable(_pages(channel, query, size, _membership_pages)):
+        for row in chain.from_iterable(pages(channel, query, size, _membership_pages)):
             one, version, user, profile, active, flagged, created_on = _membership(row)
             if one in asked:
                 found[one] = Membership(one, user, profile, active, flagged, version, created_on)
@@ -203,6 +217,85 @@ class _Versioned(Protocol):
 
 
 Seen = TypeVar("Seen", bound=_Versioned)
+Given = TypeVar("Given")
+Ids = Callable[[Seen], tuple[str | None, ...]]
+
+
+def _unknown(
+    channel: Channel,
+    chain: Callable[[Trail], Iterator[list[Seen]]],
+    known: set[str],
+    given: Callable[[Seen], Given],
+    ids: Ids[Seen],
+) -> Pages[Given]:
+    """Read everything, and give what is not known."""
+    trail = Trail()
+
+    def read() -> Iterator[list[Given]]:
+        for page in chain(trail):
+            channel.throttle.check()
+            rows = list(_news(page, known))
+            check(channel, map(ids, rows))
+            if rows:
+                yield [given(row) for row in rows]
+        result.token = trail.link
+
+    result: Pages[Given] = Pages(read())
+    return result
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """What tells a deletion from a row (dataverse-web-api.md section 1.5)."""
+
+    context: str | None = msgspec.field(name="@odata.context", default=None)
+    id: Id | None = None
+
+
+_entry = msgspec.json.Decoder(_Entry).decode
+_change_pages = msgspec.json.Decoder(Page[msgspec.Raw]).decode
+
+
+def _changed(
+    channel: Channel,
+    size: int,
+    token: str,
+    kind: type[Seen],
+    given: Callable[[Seen], Given],
+    ids: Ids[Seen],
+) -> Pages[Given]:
+    """Read what changed since a token; of a row that was deleted only its id is known."""
+    trail = Trail()
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read() -> Iterator[list[Given]]:
+        for page in changes(channel, token, size, _change_pages, trail):
+            channel.throttle.check()
+            rows = []
+            for raw in page:
+                gone = _deleted(channel, raw)
+                if gone is not None:
+                    result.gone.add(gone)
+                else:
+                    rows.append(readable(channel, token, decode, raw))
+            check(channel, map(ids, rows))
+            yield [given(row) for row in rows]
+        result.token = trail.link
+
+    result: Pages[Given] = Pages(read())
+    return result
+
+
+def _deleted(channel: Channel, raw: msgspec.Raw) -> str | None:
+    """Return the id of the row that an entry says was deleted; None if it is a row."""
+    entry = readable(channel, "changes", _entry, raw)
+    if entry.context is None or not entry.context.endswith("/$deletedEntity") or entry.id is None:
+        return None
+    check(channel, [(entry.id,)])
+    return entry.id.lower()
+
+
+def _membership_ids(row: _Membership) -> tuple[str | None, ...]:
+    return row.id, row.user, row.profile
 
 
 def _news(page: Iterable[Seen], known: set[str]) -> Iterator[Seen]:
@@ -247,75 +340,3 @@ def _candidate(row: _User) -> bool:
     """Whether this is a person's account (behaviour.md section 3)."""
     machine = row.application or row.integration or row.setup or row.managed == STUB
     return not machine and row.access in PEOPLE
-
-
-def _check(channel: Channel, rows: Iterable[tuple[str | None, ...]]) -> None:
-    """Refuse ids that are no GUIDs: all of a page at once, because there may be many."""
-    ids = [one for row in rows for one in row if one]
-    digits = "".join(ids).encode().translate(None, b"-")
-    if len(digits) != 32 * len(ids) or digits.translate(None, b"0123456789abcdefABCDEF"):
-        raise TargetIncomplete(f"{channel.host} gave a row whose id is no GUID; nothing was used")
-
-
-def _pages(
-    channel: Channel, query: str, size: int, decode: Callable[[bytes], Page[Row]]
-) -> Iterator[list[Row]]:
-    """
-    Give the rows of each page; the next one is on its way while the caller has this one.
-
-    Follows the links as they are written (dataverse-web-api.md section 1.3). Raises
-    TargetError unless the last page is reached, TargetIncomplete also where links lead
-    on and on but bring nothing.
-    """
-    headers = {"Prefer": f"odata.maxpagesize={size}"}
-    what = query.partition("?")[0]
-    first = channel.root + query
-    link: str | None = first
-    seen: set[str] = set()
-    begun: set[object] = set()
-    idle = 0
-    pool = ThreadPoolExecutor(1, thread_name_prefix="page")
-    try:
-        coming = pool.submit(read, channel, first, headers, what, decode)
-        while link is not None:
-            page = coming.result()
-            link = page.next
-            idle = 0 if _brings(page.value, begun) else idle + 1
-            if link is not None:
-                _check_link(channel, what, link, seen, idle)
-                coming = pool.submit(read, channel, link, headers, what, decode)
-            yield page.value
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _brings(page: Sequence[msgspec.Struct], begun: set[object]) -> bool:
-    """
-    Tell whether a page begins with a row that has not begun one before, and note that it does.
-
-    One look for each page, whatever its size. Of finitely many rows only finitely many
-    pages can pass, so that a chain without an end is found out.
-    """
-    if not page:
-        return False
-    first = page[0]
-    # A row is known by its id whatever its version; those of teams are read without one.
-    mark = getattr(first, "id", None) or msgspec.structs.astuple(first)
-    new = mark not in begun
-    begun.add(mark)
-    return new
-
-
-def _check_link(channel: Channel, what: str, link: str, seen: set[str], idle: int) -> None:
-    """Refuse links that do not lead to an end."""
-    if link in seen:
-        raise TargetIncomplete(
-            f"{channel.host} gave the same next link twice while {what} were read"
-        )
-    if idle >= IDLE_PAGES:
-        raise TargetIncomplete(
-            f"{channel.host} gave {idle} pages of {what} one after the other that brought no new "
-            "row, and a link to yet another; nothing was used. See whether a proxy rewrites its "
-            "answers, then run again"
-        )
-    seen.add(link)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +21,7 @@ from syncd.connectors.throttle import Throttle
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome
-from syncd.core.ports import Halt, MembershipRow, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import Halt, MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
 from syncd.core.preflight import Facts
 from syncd.core.uses import TableUse
 
@@ -87,7 +87,7 @@ class DataverseTarget:
         """How many requests were sent so far."""
         return self._channel.requests
 
-    def users(self, known: set[str]) -> Iterator[Sequence[UserRow]]:
+    def users(self, known: set[str]) -> Pages[UserRow]:
         """
         Give the users whose id + etag is not in *known*, page by page; takes seen ones out.
 
@@ -100,9 +100,17 @@ class DataverseTarget:
         """Give the users with this id, object id, user name or mail, and maybe others."""
         return reads.named(self._channel, self._page_size, reference)
 
-    def memberships(self, known: set[str]) -> Iterator[Sequence[MembershipRow]]:
+    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
         return reads.memberships(self._channel, self._page_size, known)
+
+    def users_since(self, token: str) -> Pages[UserRow]:
+        """Give the users that changed since a read gave *token*. Raises TokenExpired, too."""
+        return reads.users_since(self._channel, self._page_size, token)
+
+    def memberships_since(self, token: str) -> Pages[MembershipRow]:
+        """Give the membership rows that changed since then, likewise."""
+        return reads.memberships_since(self._channel, self._page_size, token)
 
     def profiles(self) -> Sequence[ProfileRow]:
         """Give every profile."""

@@ -305,7 +305,10 @@ def test_next_links_are_followed_byte_for_byte() -> None:
     rows = all_rows(answering(answer))
 
     assert len(rows) == 2
-    assert asked[1] == (f"/api/data/v9.2/{ROWS}?$skiptoken={token}", "odata.maxpagesize=5000")
+    assert asked[1] == (
+        f"/api/data/v9.2/{ROWS}?$skiptoken={token}",
+        "odata.track-changes,odata.maxpagesize=5000",
+    )
 
 
 @pytest.mark.parametrize(
@@ -484,7 +487,7 @@ def failing(world: World, fault: Fault) -> TargetError:
     [
         (Fault(kind=FaultKind.CUT, count=None), TargetIncomplete),
         (Fault(kind=FaultKind.ERROR, status=503, count=None), TargetUnreachable),
-        (Fault(kind=FaultKind.ERROR, status=403, code="0x80040220"), TargetRefused),
+        (Fault(kind=FaultKind.ERROR, status=403, code="0x80040220", count=None), TargetRefused),
         (Fault(kind=FaultKind.ERROR, status=401), TargetRefused),
         (Fault(kind=FaultKind.THROTTLE, retry_after=301), TargetThrottled),
         (Fault(kind=FaultKind.THROTTLE, retry_after=300, count=None), TargetThrottled),
