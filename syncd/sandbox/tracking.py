@@ -294,7 +294,9 @@ def _rows(
     def wants(name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
 
-    return msgspec.json.encode([annotated(store, table, select, row, wants) for row in found])
+    return msgspec.json.encode(
+        [annotated(store, table, select, row, wants) for row in found]
+    )
 
 
 def _with_deleted(base: str, table: Table, content: bytes, gone: Sequence[str]) -> bytes:

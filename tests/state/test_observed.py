@@ -340,3 +340,17 @@ def test_what_syncd_wrote_itself_was_not_missed(world: World, database: Database
 
     assert held(database) == [(ONE, R1, OFFICE, 1)]
     assert select(database, "SELECT version FROM memberships") == [("7",)]
+
+
+def test_rows_of_users_who_left_are_looked_at(world: World, database: Database) -> None:
+    """A target may empty them without calling that a change of the row."""
+    look(world, Shown(rows_shown=[[row(1, ONE), row(2, TWO), row(3, TWO)]], token="one"))
+    world.delta = True
+    emptied = Membership(R2, None, FIELD, True, False, "7", "2026-01-01T00:00:00Z")
+    left = Shown(
+        users_shown=[[user(ONE), user(THREE)]], rows_since=[[]], token="one", now={R2: emptied}
+    )
+    look(world, left)
+
+    assert held(database) == [(ONE, R1, FIELD, 1)]
+    assert husks(database) == [(R2, None, FIELD)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from syncd.connectors.dataverse.faults import read_error, worded
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetIncomplete, TokenExpired
 
-__all__ = ["Trail", "changes", "check", "pages"]
+__all__ = ["Trail", "Untracked", "changes", "check", "in_one", "pages", "tracked"]
 
 IDLE_PAGES = 100
 """Pages that may follow each other without bringing a row that was not there before."""
@@ -25,9 +25,15 @@ UNTRACKED = frozenset({400, 403, 404, 405, 501})
 
 @dataclass(slots=True)
 class Trail:
-    """Where later changes can be read, once the last page is here; None where nowhere."""
+    """
+    Where a read leads. `more` tells whether another page follows the last one given.
+
+    `link` is where later changes can be read, once the last page is here; None where
+    nowhere.
+    """
 
     link: str | None = None
+    more: bool = False
 
 
 class Untracked(Exception):  # it is a branch, not an error
@@ -48,25 +54,46 @@ def pages(
     size: int,
     decode: Callable[[bytes], Page[Row]],
     trail: Trail | None = None,
-) -> Iterator[list[Row]]:
+) -> Generator[list[Row], None, None]:
     """
     Give the rows of each page; the next one is on its way while the caller has this one.
 
-    *query* follows the root, or is a whole link. Follows the links as they are written
-    (dataverse-web-api.md section 1.3). With a *trail* it asks the environment to keep
-    track of changes (section 1.5), and reads without where it does not. Raises
-    TargetError unless the last page is reached, TargetIncomplete also where links lead
-    on and on but bring nothing.
+    *query* follows the root. Follows the links as they are written (dataverse-web-api.md
+    section 1.3). Raises TargetError unless the last page is reached, TargetIncomplete also
+    where links lead on and on but bring nothing.
     """
     headers = {"Prefer": f"odata.maxpagesize={size}"}
-    if trail is None:
-        yield from _chain(channel, query, headers, decode, Trail(), refused)
-        return
-    tracking = {"Prefer": f"odata.track-changes,odata.maxpagesize={size}"}
+    yield from _chain(channel, query, headers, decode, trail or Trail(), refused)
+
+
+def tracked(
+    channel: Channel,
+    query: str,
+    size: int,
+    decode: Callable[[bytes], Page[Row]],
+    trail: Trail,
+) -> Iterator[list[Row]]:
+    """
+    Give the pages likewise, and have the environment keep track of changes (section 1.5).
+
+    Raises Untracked, before the first page, if it does not.
+    """
+    headers = {"Prefer": f"odata.track-changes,odata.maxpagesize={size}"}
+    yield from _chain(channel, query, headers, decode, trail, _untracked)
+
+
+def in_one(
+    channel: Channel,
+    query: str,
+    size: int,
+    decode: Callable[[bytes], Page[Row]],
+    trail: Trail,
+) -> Iterator[list[Row]]:
+    """Give the pages likewise, tracked if they can be."""
     try:
-        yield from _chain(channel, query, tracking, decode, trail, _untracked)
+        yield from tracked(channel, query, size, decode, trail)
     except Untracked:
-        yield from _chain(channel, query, headers, decode, Trail(), refused)
+        yield from pages(channel, query, size, decode)
 
 
 def changes(
@@ -114,6 +141,7 @@ def _chain(
         while link is not None:
             page = coming.result()
             trail.link, link = page.delta, page.next
+            trail.more = link is not None
             idle = 0 if _brings(page.value, begun) else idle + 1
             if link is not None:
                 _check_link(channel, what, link, seen, idle)

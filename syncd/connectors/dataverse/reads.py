@@ -11,7 +11,8 @@ from urllib.parse import quote
 import msgspec
 
 from syncd.connectors.dataverse.answers import Page, readable
-from syncd.connectors.dataverse.pages import Trail, changes, check, pages
+from syncd.connectors.dataverse.pages import Trail, changes, check, in_one, pages
+from syncd.connectors.dataverse.parts import in_parts
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetIncomplete
@@ -115,7 +116,7 @@ def users(channel: Channel, size: int, match: Sequence[Rung], known: set[str]) -
 
     def some(trail: Trail) -> Iterator[list[_User]]:
         seen = 0
-        for page in pages(channel, query, size, _user_pages, trail):
+        for page in in_one(channel, query, size, _user_pages, trail):
             seen += len(page)
             yield page
         if not seen:
@@ -146,12 +147,14 @@ def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
     return [_user(row) for row in rows]
 
 
-def memberships(channel: Channel, size: int, known: set[str]) -> Pages[MembershipRow]:
-    """Give the membership rows that are not *known*, likewise."""
+def memberships(
+    channel: Channel, size: int, known: set[str], profiles: Sequence[str]
+) -> Pages[MembershipRow]:
+    """Give the membership rows that are not *known*, likewise; *profiles* are all there are."""
     query = f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}"
 
     def some(trail: Trail) -> Iterator[list[_Membership]]:
-        return pages(channel, query, size, _membership_pages, trail)
+        return in_parts(channel, query, size, _membership_pages, profiles, trail)
 
     return _unknown(channel, some, known, _membership, _membership_ids)
 

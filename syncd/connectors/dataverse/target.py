@@ -49,6 +49,7 @@ class DataverseTarget:
         self._channel = channel
         self._page_size = max(1, min(page_size, LARGEST_PAGE))
         self._match = tuple(match)
+        self._profiles: Sequence[str] = ()
 
     def __enter__(self) -> Self:
         """Return the target itself."""
@@ -102,7 +103,7 @@ class DataverseTarget:
 
     def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
-        return reads.memberships(self._channel, self._page_size, known)
+        return reads.memberships(self._channel, self._page_size, known, self._profiles)
 
     def users_since(self, token: str) -> Pages[UserRow]:
         """Give the users that changed since a read gave *token*. Raises TokenExpired, too."""
@@ -113,8 +114,10 @@ class DataverseTarget:
         return reads.memberships_since(self._channel, self._page_size, token)
 
     def profiles(self) -> Sequence[ProfileRow]:
-        """Give every profile."""
-        return reads.profiles(self._channel, self._page_size)
+        """Give every profile; long tables are read in parts by them from then on."""
+        found = reads.profiles(self._channel, self._page_size)
+        self._profiles = [profile for profile, _, _ in found]
+        return found
 
     def team_profiles(self) -> Sequence[TeamProfileRow]:
         """Give what active team memberships bring to the members of their teams."""
