@@ -15,7 +15,7 @@ from syncd.sandbox.columns import Table
 from syncd.sandbox.index import Row
 from syncd.sandbox.neighbours import STANDING
 from syncd.sandbox.shorthand import CALLER
-from syncd.sandbox.switches import MESSAGES, Switches
+from syncd.sandbox.switches import LISTED, MESSAGES, Switches
 from syncd.sandbox.tables import TABLES
 
 __all__ = ["application_user", "filters", "messages", "privilege_id", "registered", "standing_rows"]
@@ -61,8 +61,14 @@ def filters(switches: Switches) -> dict[str, Row]:
 
 
 def registered(table: str, switches: Switches) -> list[str]:
-    """Return the messages of a table without those that it refuses at the moment."""
-    taken = switches.registered(table)
+    """
+    Return the messages of a table without those that it refuses at the moment.
+
+    A table that takes what its reference page lists, and is read all the same, has what is listed.
+    """
+    taken, listed = switches.registered(table), LISTED.get(table)
+    if listed is not None and taken == listed.union(READ_ONLY):
+        return sorted(listed)
     return [
         message
         for message in messages(table)

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
+from syncd.sandbox import Sandbox
+from syncd.sandbox.switches import reference
 from tests.sandbox.door import ROWS, Door, envelope, part, refused
 
 MEMBERSHIP = "usermobileofflineprofilemembership"
@@ -236,6 +238,21 @@ def test_registered_messages_are_rows_that_follow_the_switches(door: Door) -> No
     assert (len(before), len(after)) == (1, 0)
     assert "Associate" in {each["sdkmessageid"]["name"] for each in names}
     assert "CreateMultiple" not in {each["sdkmessageid"]["name"] for each in names}
+
+
+def test_an_environment_as_its_reference_says_lists_two_messages() -> None:
+    """Associate and Disassociate, though rows can be read all the same (domain.md section 8)."""
+    door = Door(Sandbox(switches=reference()))
+
+    found = door.get(
+        f"sdkmessagefilters?$filter=primaryobjecttypecode%20eq%20'{MEMBERSHIP}'"
+        "&$expand=sdkmessageid($select=name)"
+    )["value"]
+    others = door.get("sdkmessagefilters?$filter=primaryobjecttypecode%20eq%20'systemuser'")
+
+    assert {each["sdkmessageid"]["name"] for each in found} == {"Associate", "Disassociate"}
+    assert len(others["value"]) > 2
+    assert door.get(ROWS)["value"] == []
 
 
 def test_metadata_says_what_the_switches_say(door: Door) -> None:
