@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+from urllib.parse import unquote_plus
 
 from syncd.sandbox.answers import Call
 from syncd.sandbox.catalog import FACTS, PRIVILEGE_TYPES
@@ -22,6 +23,7 @@ PATH = re.compile(r"(?P<set>\w+)(?P<key>\([^()]*\))?(?:/(?P<rest>.+))?")
 NAV = re.compile(r"\w+")
 BIND = re.compile(rb'"(\w+)@odata\.bind"\s*:')
 EXPANDED = re.compile(r"(?:^|[?&])(?:\$|%24)expand=([^&]*)")
+LINKED = re.compile(r"<link-entity\b[^>]*?\bname=[\"'](\w+)")
 BULK = {
     "CreateMultiple": ("Create",),
     "UpdateMultiple": ("Write",),
@@ -117,6 +119,9 @@ def _read(table: str, rest: str, call: Call) -> Iterator[Need]:
     if found:
         for nav in NAV.findall(found[1]):
             yield from (("Read", other) for other in _behind(table, nav))
+    if "etchXml=" in call.query:
+        linked = LINKED.findall(unquote_plus(call.query))
+        yield from (("Read", other) for other in linked if other in FACTS)
 
 
 def _bound(table: str, call: Call) -> Iterator[Need]:

@@ -118,6 +118,16 @@ def test_the_caller_has_all_privileges_but_those_it_lacks(door: Door) -> None:
         ("Read", "GET", f"{ROWS}({ROW})", None),
         ("Read", "GET", f"{ROWS}/$count", None),
         ("Read", "GET", f"systemusers?$expand=systemuser_{MEMBERSHIP}_SystemUserId", None),
+        (
+            "Read",
+            "GET",
+            "systemusers?fetchXml="
+            + quote(
+                f'<fetch><entity name="systemuser"><link-entity from="systemuserid" '
+                f'name="{MEMBERSHIP}" to="systemuserid"/></entity></fetch>'
+            ),
+            None,
+        ),
         ("Create", "POST", ROWS, membership()),
         ("Append", "POST", ROWS, membership()),
         ("Write", "PATCH", f"{ROWS}({ROW})", {"name": "x"}),
