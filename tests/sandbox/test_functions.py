@@ -228,9 +228,9 @@ def test_metadata_is_a_consistent_schema(door: Door) -> None:
         for attribute in ("Type", "BaseType", "EntityType"):
             name = (used.get(attribute) or "Edm.").removeprefix("Collection(").rstrip(")")
             assert name.startswith("Edm.") or name.removeprefix("mscrm.") in types, name
-    for name, kind in types.items():
+    for kind in types.values():
         members = [each.get("Name") for each in kind if each.tag != f"{EDM}Key"]
-        assert len(members) == len(set(members)), name
+        assert len(members) == len(set(members)), kind.get("Name")
     for nav in schema.iter(f"{EDM}NavigationProperty"):
         if nav.get("Partner") is None:
             continue
