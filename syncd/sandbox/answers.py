@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from syncd.sandbox.errors import Refused, error_content
 
@@ -12,8 +13,7 @@ __all__ = ["JSON", "Answer", "Call", "refusal"]
 JSON = "application/json; odata.metadata=minimal"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """
     One request, alone or as a part of a batch.
 
@@ -30,8 +30,7 @@ class Call:
     now: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """
     One answer.
 
@@ -40,7 +39,7 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     content: bytes = b""
     delay: float = 0.0
     cut: bool = False

@@ -15,6 +15,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from uuid import uuid4
 
+import msgspec
+
 from syncd.sandbox.answers import Answer
 from syncd.sandbox.errors import payload
 
@@ -25,16 +27,17 @@ LIMIT = 1000
 BOUNDARY = re.compile(
     r'multipart/mixed\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE
 )
-REQUEST = re.compile(r"([A-Z]+) (\S.*?) HTTP/1\.1")
+REQUEST = re.compile(r"([A-Z]+) (\S.*) HTTP/1\.1")
 """The target may have spaces in it: Microsoft's own client writes filters as they are."""
+ROOT = "/api/data/v9.2/"
 TARGET = re.compile(r"(?:https?://[^/]+)?/api/data/v9\.\d+/(.+)")
 CONTENT_ID_TARGET = re.compile(r"\$[\w.-]+(?:/.*)?")
 METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
+BARE = {"OData-Version": "4.0"}
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One operation. `target` is relative to the Web API root, its query included."""
 
     method: str
@@ -161,6 +164,8 @@ def _decoded(line: bytes) -> str:
 
 
 def _target(text: str) -> str:
+    if text.startswith(ROOT) and text != ROOT:  # as most clients write it
+        return text.removeprefix(ROOT)
     match = TARGET.fullmatch(text)
     if match:
         return match[1]
@@ -195,7 +200,19 @@ def _inner(answered: Sequence[tuple[Part, Answer]]) -> bytes:
     return b"".join(lines)
 
 
+@lru_cache(maxsize=16)
+def _bare(status: int) -> bytes:
+    """Return an answer without a word, as those to deletions are; many batches have only them."""
+    return _spelled(Part("", "", {}, b"", None), Answer(status, BARE))
+
+
 def _written(part: Part, answer: Answer) -> bytes:
+    if part.content_id is None and not answer.content and answer.headers == BARE:
+        return _bare(answer.status)
+    return _spelled(part, answer)
+
+
+def _spelled(part: Part, answer: Answer) -> bytes:
     identity = f"Content-ID: {part.content_id}\r\n" if part.content_id is not None else ""
     headers = "".join([f"{name}: {value}\r\n" for name, value in answer.headers.items()])
     head = (

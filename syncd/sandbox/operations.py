@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -38,8 +37,7 @@ DONE = Answer(204, {"OData-Version": "4.0"})
 IMPERSONATED = ("mscrmcallerid", "callerobjectid")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a path leads: a table, perhaps one row of it, perhaps something of that row."""
 
     rows: Rows

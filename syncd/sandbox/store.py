@@ -8,7 +8,8 @@ no validation; `writes` does. It is not thread safe; the sandbox holds a lock ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from syncd.sandbox.columns import Column, OnDelete, Table
 from syncd.sandbox.index import Index, Row
@@ -18,8 +19,7 @@ from syncd.sandbox.tables import TABLES
 __all__ = ["Change", "Row", "Rows", "Store"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What was done to one row; None where it was not there."""
 
     rows: Rows
@@ -82,6 +82,10 @@ class Rows:
             return None
         found = index.get(target, ())
         return (found,) if isinstance(found, str) else found
+
+    def referred(self, at: int) -> bool:
+        """Say whether any row's lookup here names a row at all."""
+        return bool(self._referring.get(at))
 
     def _refer(self, at: int, target: object, key: str) -> None:
         if not isinstance(target, str):
@@ -158,8 +162,9 @@ class Store:
     def children(self, table: Table, key: str) -> Iterator[tuple[Rows, int, str]]:
         """Yield the rows that a deletion of this row concerns: table, lookup's position, key."""
         for rows, at in self._children[table.name]:
-            for child in tuple(rows.referring(at, key) or ()):
-                yield rows, at, child
+            if rows.referred(at):
+                for child in tuple(rows.referring(at, key) or ()):
+                    yield rows, at, child
 
 
 def _followed(column: Column) -> bool:

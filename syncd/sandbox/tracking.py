@@ -73,12 +73,14 @@ class Tracker:
         for change in changes:
             table, key = change.rows.table, change.key
             touched, gone = self._touched[table.name], self._store.gone[table.name]
-            touched.pop(key, None)
-            gone.pop(key, None)
+            if key in touched:
+                del touched[key]  # put in again, it is the newest
             if change.after is None:
                 gone[key] = change.version
             else:
                 touched[key] = change.after[table.version]  # type: ignore[assignment]  # a version
+                if gone:
+                    gone.pop(key, None)
 
     def expire(self) -> None:
         """Let all tokens that were given so far be too old."""
@@ -294,9 +296,7 @@ def _rows(
     def wants(name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in patterns)
 
-    return msgspec.json.encode(
-        [annotated(store, table, select, row, wants) for row in found]
-    )
+    return msgspec.json.encode([annotated(store, table, select, row, wants) for row in found])
 
 
 def _with_deleted(base: str, table: Table, content: bytes, gone: Sequence[str]) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import uuid4
+
+import msgspec
 
 from syncd.sandbox import errors
 from syncd.sandbox.columns import Column, Kind, OnDelete, Table
@@ -20,8 +21,7 @@ REFERENCE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(msgspec.Struct, frozen=True):
     """Who writes and when, as the row will say."""
 
     now: str
