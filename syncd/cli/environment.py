@@ -1,6 +1,8 @@
-"""doctor: look at an environment itself. Nothing here changes anything."""
+"""doctor, inspect: look at an environment itself. Nothing here changes anything."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
@@ -8,7 +10,7 @@ from syncd.cli.options import EnvironmentOption, JsonOption
 from syncd.cli.program import app, context_of
 from syncd.cli.turns import turns
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "inspect"]
 
 
 @app.command()
@@ -33,3 +35,28 @@ def doctor(
             as_json=as_json,
         )
     )
+
+
+@app.command()
+def inspect(
+    context: typer.Context,
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="USER|ROW", help="User name, mail, user id, object id, or the id of a row."
+        ),
+    ],
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Show a user's rows, or one row, with everything in the environment that refers to them.
+
+    System jobs, failures of bulk deletes, sync errors, sessions, mailbox folders, shared columns,
+    teams and what they bring, the old field on the user, who made and who changed it last.
+    """
+    from syncd.cli import surroundings
+
+    shared = context_of(context)
+    names = shared.app.names(environment)
+    raise typer.Exit(surroundings.inspect(shared, names, reference, as_json=as_json))

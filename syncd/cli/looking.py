@@ -1,4 +1,4 @@
-"""What doctor and inspect show."""
+"""What doctor shows."""
 
 from __future__ import annotations
 

@@ -12,12 +12,14 @@ import httpx
 
 from syncd.connectors.dataverse import reads
 from syncd.connectors.dataverse.delivery import Delivery
+from syncd.connectors.dataverse.inspection import inspect
 from syncd.connectors.dataverse.preflight import look
 from syncd.connectors.dataverse.usage import tables
 from syncd.connectors.governor import MOST as MOST_LANES
 from syncd.connectors.governor import Governor
 from syncd.connectors.http import Channel, Observe, open_client
 from syncd.connectors.throttle import Throttle
+from syncd.core.inspection import Seen
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome
@@ -139,6 +141,10 @@ class DataverseTarget:
         *url* and *signing* are the environment's address and how we sign in, as configured.
         """
         return look(self._channel, self.uses, url=url, signing=signing, size=self._page_size)
+
+    def inspect(self, reference: str) -> Seen | None:
+        """Return all that is seen around a user or a row; None if there is neither."""
+        return inspect(self._channel, self._page_size, reference)
 
     def apply(self, changes: Sequence[Change], run: int) -> list[Outcome]:
         """
