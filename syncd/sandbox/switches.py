@@ -13,7 +13,7 @@ from types import MappingProxyType
 from syncd.sandbox.errors import Refused, SandboxError
 from syncd.sandbox.tables import TABLES
 
-__all__ = ["BULK", "LISTED", "MESSAGES", "Refusal", "Switches", "known", "reference"]
+__all__ = ["BULK", "LISTED", "MEMBERSHIP", "MESSAGES", "Refusal", "Switches", "known", "reference"]
 
 MEMBERSHIP = "usermobileofflineprofilemembership"
 BULK = frozenset({"CreateMultiple", "UpdateMultiple", "UpsertMultiple"})
