@@ -26,6 +26,8 @@ class Message(StrEnum):
     DISASSOCIATE = "Disassociate"
     VERSIONS = "optimistic concurrency"
 
+    __hash__ = str.__hash__  # that of enumerations is slow, and a run asks a million times
+
 
 @dataclass(slots=True)
 class Ledger:

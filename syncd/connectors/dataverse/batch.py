@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from email.message import Message
+from email.message import Message as Head
 from typing import NamedTuple
+
+from syncd.core.ledger import Message
 
 __all__ = ["Operation", "Part", "boundary_of", "decode", "encode"]
 
@@ -20,6 +22,7 @@ class Operation(NamedTuple):  # a tuple, because a run may make a million
     """
     One request inside a batch. `path` starts at the root of the host, `body` is JSON.
 
+    `message` is what it means to the table, for whoever has to know.
     Everything is written as it stands: whoever makes one has made sure that no line
     break or foreign text is in it.
     """
@@ -28,6 +31,7 @@ class Operation(NamedTuple):  # a tuple, because a run may make a million
     path: str
     body: str | None = None
     etag: str | None = None
+    message: Message = Message.UPDATE
 
 
 class Part(NamedTuple):
@@ -66,7 +70,7 @@ def _part(number: int, operation: Operation, boundary: str) -> str:
 
 def boundary_of(content_type: str) -> bytes | None:
     """Return the boundary that a multipart content type names; None if it is not one."""
-    message = Message()
+    message = Head()
     message["Content-Type"] = content_type
     boundary = message.get_param("boundary")
     if message.get_content_maintype() != "multipart" or not isinstance(boundary, str):

@@ -9,7 +9,7 @@ from itertools import chain
 
 import httpx
 
-from syncd.connectors.dataverse.batch import Part, decode
+from syncd.connectors.dataverse.batch import Operation, Part, decode
 from syncd.connectors.dataverse.faults import (
     NO_VERSIONS,
     Judgement,
@@ -45,9 +45,10 @@ from syncd.connectors.dataverse.settling import (
     pause_in,
     repeated,
 )
-from syncd.connectors.dataverse.writes import Refused, Request, Wire, done, untouched
+from syncd.connectors.dataverse.writes import Refused, Wire, done, untouched
 from syncd.connectors.http import Channel, read_code, retry_after
 from syncd.core.errors import Stopped, TargetError, TargetRefused
+from syncd.core.free import recycles
 from syncd.core.ledger import Ledger, Message
 from syncd.core.model import Action, Membership
 from syncd.core.plan import Change, Fault, Outcome, Result
@@ -62,6 +63,7 @@ REPEATS = 2
 MALFORMED = frozenset({"80048d19", "80060888"})
 EMPTIED = "emptied instead of deleted: this environment refuses {}"
 
+APPLIED = Result.APPLIED
 Read = Callable[[Sequence[str]], dict[str, Membership]]
 
 
@@ -237,11 +239,16 @@ class Delivery:
     ) -> list[Group]:
         """Settle what is clear from its own answer, and look after the rest."""
         unclear: list[Unclear] = []
-        refused: list[tuple[Item, Request, Part]] = []
+        refused: list[tuple[Item, Operation, Part]] = []
         again: Group = []
+        ledger = self.ledger
+        plain = set() if recycles(ledger.refused) else ledger.worked - BY_REFERENCE
         for item, made, part in zip(parcel.items, parcel.requests, parts, strict=True):
             if part is None:
                 unclear.append(lost(item, "the answer came back without one to it"))
+            elif 200 <= part.status < 300 and made.message in plain:
+                item.settle(APPLIED)
+                item.etag = part.header("ETag") if item.followed else None
             elif 200 <= part.status < 300:
                 again += self._applied(item, made.message, part)
             else:
@@ -282,12 +289,12 @@ class Delivery:
         item.etag = part.header("ETag") if item.followed else None
         return []
 
-    def _steps_down(self, made: Request, part: Part) -> bool:
+    def _steps_down(self, made: Operation, part: Part) -> bool:
         """Note that a message, or comparing versions, is refused here whatever the row."""
         error, ledger, message = read_error(part.body), self.ledger, made.message
         if error.code == NO_VERSIONS:
             ledger.refuse(Message.VERSIONS, worded(part.status, error))
-            return made.operation.etag not in (None, "*")
+            return made.etag not in (None, "*")
         if message in ledger.worked:  # then it spoke of this row only
             return False
         if refuses(part.status, error, address=message in BY_REFERENCE):

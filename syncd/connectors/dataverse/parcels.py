@@ -11,9 +11,9 @@ from itertools import chain
 import httpx
 import msgspec
 
-from syncd.connectors.dataverse.batch import Part, encode
+from syncd.connectors.dataverse.batch import Operation, Part, encode
 from syncd.connectors.dataverse.rounds import Item
-from syncd.connectors.dataverse.writes import ENTITY_SET, Refused, Request, Wire, request, way
+from syncd.connectors.dataverse.writes import ENTITY_SET, Refused, Wire, request, way
 from syncd.connectors.http import Channel
 from syncd.core.ledger import Message
 from syncd.core.model import Action
@@ -52,7 +52,7 @@ class Parcel:
 
     form: Form
     items: Sequence[Item]
-    requests: Sequence[Request]
+    requests: Sequence[Operation]
 
 
 def unguarded(item: Item, refused: Refused) -> bool:
@@ -91,11 +91,11 @@ def pack(items: Sequence[Item], wire: Wire, refused: Refused) -> Iterator[Parcel
         yield _parcel(Form.SINGLE, [pair])
 
 
-def _parcel(form: Form, pairs: Sequence[tuple[Item, Request]]) -> Parcel:
+def _parcel(form: Form, pairs: Sequence[tuple[Item, Operation]]) -> Parcel:
     return Parcel(form, [item for item, _ in pairs], [made for _, made in pairs])
 
 
-def _requested(item: Item, wire: Wire, refused: Refused) -> Request | None:
+def _requested(item: Item, wire: Wire, refused: Refused) -> Operation | None:
     """Write down an item's request; what may not or cannot become one is settled here."""
     message = way(item.change, refused)
     if message is None:
@@ -151,7 +151,7 @@ def post(channel: Channel, parcel: Parcel) -> httpx.Response:
                 "Content-Type": f'multipart/mixed; boundary="{boundary}"',
                 "Prefer": "odata.continue-on-error",
             }
-            name, content = "$batch", encode([one.operation for one in parcel.requests], boundary)
+            name, content = "$batch", encode(parcel.requests, boundary)
         case _:
             headers = {"Content-Type": "application/json"}
             name = f"{ENTITY_SET}/Microsoft.Dynamics.CRM.{parcel.form}"
@@ -169,13 +169,12 @@ def post(channel: Channel, parcel: Parcel) -> httpx.Response:
 def _targets(parcel: Parcel) -> Iterator[str]:
     """Give each row with its type; an update names its row in the body (section 4.1)."""
     for item, made in zip(parcel.items, parcel.requests, strict=True):
-        body = (made.operation.body or "{}").removeprefix("{")
+        body = (made.body or "{}").removeprefix("{")
         key = f'{_key}{item.change.membership}",' if parcel.form is Form.UPDATES else ""
         yield f"{_type}{key}{body}"
 
 
-def _post_single(channel: Channel, made: Request) -> httpx.Response:
-    operation = made.operation
+def _post_single(channel: Channel, operation: Operation) -> httpx.Response:
     headers = {} if operation.etag is None else {"If-Match": operation.etag}
     content = None
     if operation.body is not None:
