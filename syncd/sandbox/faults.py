@@ -10,6 +10,8 @@ A faults file is a JSON list of objects. Each has a `kind` and, where they matte
     operation  one operation of a batch fails: status, code, message; position (from 0) or the
                first that fits; when "before" or "after" its work
     write      someone else writes first: request = {"method", "path", "body"}
+    raw        whatever stands between answers instead: status, headers, content (a text), such as
+               a proxy's page, a redirect to a sign-in, or JSON that ends too soon
 
 A `kind` of three digits is that status: "429" throttles, any other is an error. `retry_after` may
 be a date, as HTTP writes it.
@@ -51,6 +53,7 @@ class FaultKind(StrEnum):
     LATENCY = "latency"
     OPERATION = "operation"
     WRITE = "write"
+    RAW = "raw"
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +80,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     seconds: float = 0.0
     position: int | None = None
     request: Request | None = None
+    headers: dict[str, str] = {}
+    content: str = ""
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
@@ -191,12 +196,14 @@ class Faults:
         return perform(call)
 
 
-FAILURES = frozenset({FaultKind.THROTTLE, FaultKind.ERROR, FaultKind.CUT})
+FAILURES = frozenset({FaultKind.THROTTLE, FaultKind.ERROR, FaultKind.CUT, FaultKind.RAW})
 
 
 def _failure(fault: Fault) -> Answer:
     if fault.kind is FaultKind.CUT:
         return Answer(503, {}, b"", cut=True)
+    if fault.kind is FaultKind.RAW:
+        return Answer(fault.status or FAILED, fault.headers, fault.content.encode())
     if fault.kind is FaultKind.THROTTLE:
         said = "Number of requests exceeded the limit."
         refused = Refused(fault.status or THROTTLE, fault.code or THROTTLED, said)

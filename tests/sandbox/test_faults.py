@@ -82,6 +82,25 @@ def test_one_operation_of_a_batch_may_fail(door: Door, when: Any, there: int) ->
     assert door.send("GET", f"{ROWS}({NEW})").status == there
 
 
+def test_whatever_stands_between_may_answer(door: Door) -> None:
+    """A page, a redirect, half an answer: as told, with nothing of ours."""
+    page = {"Content-Type": "text/html"}
+    away = {"Location": "https://login.example/"}
+    misbehaving(
+        door,
+        Fault(kind=FaultKind.RAW, status=502, headers=page, content="<html>Bad Gateway</html>"),
+        Fault(kind=FaultKind.RAW, status=302, headers=away, skip=1),
+        Fault(kind=FaultKind.RAW, status=200, content='{"value":[', when="after", skip=2),
+    )
+
+    first, second, third = (door.send("PATCH", f"{ROWS}({ROW})", {"name": "x"}) for _ in range(3))
+
+    assert (first.status, first.headers, first.content) == (502, page, b"<html>Bad Gateway</html>")
+    assert (second.status, second.headers) == (302, away)
+    assert (third.status, third.content) == (200, b'{"value":[')
+    assert door.get(f"{ROWS}({ROW})")["name"] == "x"
+
+
 def test_someone_else_writes_in_between(door: Door) -> None:
     """After the read and before the write, so that the version has moved."""
     tag = door.get(f"{ROWS}({ROW})")["@odata.etag"]
