@@ -172,9 +172,12 @@ class Http(BaseModel):
 
     model_config = STRICT
 
-    batch_size: int = Field(100, ge=1, le=1000, description="Changes in one request.")
+    batch_size: int = Field(100, ge=1, le=1000, description="The most changes in one request.")
     lanes: int = Field(
-        0, ge=0, le=100, description="Requests at the same time; 0 takes what the server hints."
+        0,
+        ge=0,
+        le=100,
+        description="The most requests at a time; 0: what the server hints, more while it pays.",
     )
     page_size: int = Field(5000, ge=1, le=5000, description="Rows in one page that is read.")
     timeout: Duration = Field(
