@@ -221,7 +221,9 @@ class World:
         with closing(self.target()) as opened:
             env = observed.environment(tx, "contoso", URL)
             now = self.clock()
-            certificates = read_sources(tx, self.environment, self.ranked, iso(now), Silent())
+            certificates = read_sources(
+                tx, self.environment, self.ranked, iso(now), Silent(), delta=self.delta
+            )
             target = target or opened
             read_target(tx, self.environment, env, target, Silent(), delta=self.delta)
             journal.recover(tx, env, iso(now))

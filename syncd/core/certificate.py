@@ -64,8 +64,9 @@ def _judge(
 ) -> Certificate:
     # The same content as in the last certified read has the same rows; nobody counted them.
     rows = last or 0 if read.unchanged else read.rows
-    sizes = _sizes(rows, last, limits) if rows else []
-    others = [*read.findings, *_empty(read, rows), *lost]
+    # How many rows changed says nothing about how many there are.
+    sizes = _sizes(rows, last, limits) if rows and not read.partial else []
+    others = [*read.findings, *([] if read.partial else _empty(read, rows)), *lost]
     if accepted and not others and len(sizes) == 1:
         sizes = []
     findings = (*others, *sizes)

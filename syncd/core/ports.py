@@ -97,10 +97,16 @@ class Pages(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What syncd remembers of a source. `marks` is loaded only when it is needed."""
+    """
+    What syncd remembers of a source. `marks` is loaded only when it is needed.
+
+    With a `token` only what changed since the read that gave it is wanted; a source that
+    cannot tell reads everything.
+    """
 
     content: bytes | None
     marks: Callable[[], set[bytes]]
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,9 @@ class ReadFacts:
     `usable` is False when nothing of what was read may be used (a mapped column is
     absent, bytes do not decode). `unchanged` says that the content is the known one:
     no page came and the picture stands as it is. `gone` holds the marks that were
-    known and did not come back.
+    known and did not come back. `token` is where a read of changes can go on. A `partial`
+    read gave only changes: `gone` then holds the beginnings of the marks of rows that
+    the source says are deleted, and nobody else leaves.
     """
 
     rows: int
@@ -123,6 +131,8 @@ class ReadFacts:
     usable: bool = True
     unchanged: bool = False
     gone: frozenset[bytes] | set[bytes] = frozenset()
+    token: str | None = None
+    partial: bool = False
 
 
 class Reading(Protocol):
@@ -152,7 +162,7 @@ class Source(Protocol):
         ...
 
     def read(self, known: Known) -> Reading:
-        """Read everything; rows whose mark is known need not be given again."""
+        """Read everything, or what changed; rows whose mark is known need not be given again."""
         ...
 
 

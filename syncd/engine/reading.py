@@ -24,10 +24,18 @@ BUILT_IN = ("key", "source", *IDENTITY)
 
 
 def read_sources(
-    tx: Tx, environment: Environment, sources: Sequence[Ranked], now: str, progress: Progress
+    tx: Tx,
+    environment: Environment,
+    sources: Sequence[Ranked],
+    now: str,
+    progress: Progress,
+    *,
+    delta: bool = False,
 ) -> list[Certificate]:
     """
     Read every source, judge the reads together, and bring the people up to date.
+
+    With *delta* sources that can tell only what changed.
 
     Never raises for what a source holds: that is a finding of its certificate.
     """
@@ -40,7 +48,7 @@ def read_sources(
         progress.phase(f"reading {source.name}")
         picture = pictures.picture(tx, source.name)
         shape = f"{source.shape}|{','.join(sorted(extra))}"
-        facts = _stage(tx, ranked, picture, shape, extra, progress)
+        facts = _stage(tx, ranked, picture, shape, extra, progress, delta=delta)
         reads[source.name] = picture, shape, facts
     certificates = _judge(tx, environment, reads, now)
     for certificate in certificates:
@@ -58,11 +66,13 @@ def _stage(
     shape: str,
     extra: frozenset[str],
     progress: Progress,
+    *,
+    delta: bool,
 ) -> ReadFacts:
     source = ranked.source
     extend = _extender(source.name, extra) if extra else None
     stage = Stage(tx, picture, extend)
-    reading = source.read(pictures.known(tx, picture, shape))
+    reading = source.read(pictures.known(tx, picture, shape, delta=delta))
     stage.take(_counted(reading, progress))
     return reading.facts
 

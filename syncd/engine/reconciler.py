@@ -202,7 +202,9 @@ class Reconciler:
         """Read both sides and decide; everything happens in the one transaction *tx*."""
         progress = _Watchful(self.progress, self.stop)
         self.target.ledger.recall(capabilities.refused(tx, env, now))
-        certificates = read_sources(tx, self.environment, self.sources, iso(now), progress)
+        certificates = read_sources(
+            tx, self.environment, self.sources, iso(now), progress, delta=delta
+        )
         report.missed_by_delta = tuple(
             read_target(tx, self.environment, env, self.target, progress, delta=delta)
         )

@@ -29,6 +29,8 @@ FIELDS = (
     "combo",
     "problem",
 )
+BEGINNING = 8
+"""Bytes at the beginning of a mark by which a source knows a row that it deletes."""
 RUNGS = "object_id, employee_id, user_name, mail"
 STANDING = ("enabled", "starts_on", "leaves_on")
 
@@ -47,11 +49,13 @@ class Picture:
     certified_rows: int | None
     failed_by: str | None
     blank: bool = False
+    token: str | None = None
 
 
 def picture(tx: Connection, name: str) -> Picture:
     """Return what is known of a source, which is made known if it is new."""
-    sql = "SELECT id, shape, content, certified_rows, failed_by FROM sources WHERE name = :name"
+    columns = "id, shape, content, certified_rows, failed_by, token"
+    sql = f"SELECT {columns} FROM sources WHERE name = :name"
     found = rows(tx, sql, name=name)
     if not found:
         run(tx, "INSERT INTO sources (name) VALUES (:name)", name=name)
@@ -59,14 +63,19 @@ def picture(tx: Connection, name: str) -> Picture:
     row = found[0]
     content = None if row.content is None else bytes(row.content)
     blank = not one(tx, "SELECT 1 FROM records WHERE source = :id LIMIT 1", id=row.id)
-    return Picture(row.id, row.shape, content, row.certified_rows, row.failed_by, blank)
+    return Picture(row.id, row.shape, content, row.certified_rows, row.failed_by, blank, row.token)
 
 
-def known(tx: Connection, source: Picture, shape: str) -> Known:
-    """Return what a source need not tell again. Nothing, if records are now made in another way."""
+def known(tx: Connection, source: Picture, shape: str, *, delta: bool) -> Known:
+    """
+    Return what a source need not tell again. Nothing, if records are now made in another way.
+
+    With *delta* a source that can need tell only what changed.
+    """
     if source.shape != shape:
         return Known(None, set)
-    return Known(source.content, lambda: _marks(tx, source.id))
+    token = source.token if delta and not source.blank else None
+    return Known(source.content, lambda: _marks(tx, source.id), token)
 
 
 def _marks(tx: Connection, source: int) -> set[bytes]:
@@ -146,6 +155,8 @@ def publish(
         run(tx, "DELETE FROM records WHERE source = :source", source=source.id)
     if source.blank and facts.usable:
         _double(tx, source.id)
+    elif facts.partial and facts.usable:
+        _lay_changes_over(tx, source.id, facts)
     elif not facts.unchanged and facts.usable:
         values = {"source": source.id}
         if source.shape != shape:
@@ -156,21 +167,49 @@ def publish(
         if certified:
             _drop_unseen(tx, source.id)
     if certified:
+        counted = "certified_rows" if facts.partial else ":rows"
+        values = {} if facts.partial else {"rows": rows}
         run(
             tx,
-            "UPDATE sources SET shape = :shape, content = :content, certified_rows = :rows, "
-            "failed_by = NULL WHERE id = :id",
-            shape=shape, content=facts.content, rows=rows, id=source.id,
+            f"UPDATE sources SET shape = :shape, content = :content, certified_rows = {counted}, "
+            "failed_by = NULL, token = :token WHERE id = :id",
+            shape=shape, content=facts.content, token=facts.token, id=source.id, **values,
         )  # fmt: skip
         return
     # What was laid over may mix two shapes: only a certified read makes rows known again.
     known_still = "shape" if source.shape == shape or not facts.usable else "NULL"
     run(
         tx,
-        f"UPDATE sources SET content = NULL, shape = {known_still}, failed_by = :why "
+        f"UPDATE sources SET content = NULL, token = NULL, shape = {known_still}, "
+        "failed_by = :why "
         "WHERE id = :id",
         why=json.dumps(list(findings), ensure_ascii=False), id=source.id,
     )  # fmt: skip
+
+
+def _lay_changes_over(tx: Connection, source: int, facts: ReadFacts) -> None:
+    """
+    Write what changed over the picture. Whom the source says it deleted has left.
+
+    A key that the changes show twice is doubled; one that was doubled stays so.
+    """
+    keys = f"(SELECT key FROM twins_{source})"
+    run(tx, f"UPDATE incoming_{source} SET doubled = 1, mark = NULL WHERE key IN {keys}")
+    if facts.gone:
+        scratch(tx, "unseen", "mark BLOB PRIMARY KEY")
+        bulk(tx, "unseen", ("mark",), ((mark,) for mark in facts.gone))
+        gone = (
+            "FROM records WHERE source = :source "
+            f"AND substr(mark, 1, {BEGINNING}) IN (SELECT mark FROM unseen)"
+        )
+        run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", source=source)
+        run(
+            tx,
+            "UPDATE records SET enabled = 0, mark = NULL "
+            f"WHERE source = :source AND key IN (SELECT key {gone})",
+            source=source,
+        )
+    _lay_over(tx, source, certified=False)
 
 
 def _find_doubles(tx: Connection, source: int, facts: ReadFacts) -> None:
@@ -292,15 +331,15 @@ def shown(tx: Connection, source: Picture, facts: ReadFacts, keys: Sequence[str]
             if facts.usable and one(tx, sql, **values):
                 found.add(key)
             continue
-        if not facts.unchanged and facts.usable:
+        if not facts.unchanged and facts.usable:  # what changed, or all that is not known
             sql = f"SELECT 1 FROM incoming_{source.id} WHERE key = :key"
             if one(tx, sql, key=key):
                 found.add(key)
                 continue
         sql = "SELECT mark FROM records WHERE key = :key AND source = :source"
         mark = one(tx, sql, **values)
-        if (facts.unchanged and one(tx, sql.replace("mark", "1", 1), **values)) or (
-            facts.usable and mark is not None and bytes(mark) not in facts.gone
-        ):
+        if (
+            (facts.unchanged or facts.partial) and one(tx, sql.replace("mark", "1", 1), **values)
+        ) or (facts.usable and mark is not None and bytes(mark) not in facts.gone):
             found.add(key)
     return found

@@ -62,6 +62,7 @@ sources = Table(
     Column("content", LargeBinary),
     Column("certified_rows", Integer),
     Column("failed_by", Text),
+    Column("token", Text),
 )
 
 records = table(

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
+from syncd.core.certificate import Certificate
+from syncd.core.model import iso
+from syncd.core.ports import Known, ReadFacts, Record
 from syncd.core.settings import CertificateLimits, Policy
+from syncd.engine.parts import Ranked, Silent
+from syncd.engine.reading import read_sources
 from syncd.state.database import Database
 from tests.state.desk import day, people, person, read, select
 from tests.world import World
@@ -223,3 +230,101 @@ def test_thousands_of_people_come_over_as_they_are(world: World, database: Datab
     assert {key for key, name in found.items() if name == "office"} == {
         f"p{which:05}" for which in range(0, 6000, 10)
     }
+
+
+@dataclass(slots=True)
+class Told:
+    """A source that reads what it is told to."""
+
+    given: Sequence[Record]
+    facts: ReadFacts
+    known: list[Known] = field(default_factory=list)
+    name: str = "hr"
+    shape: str = "one"
+
+    def read(self, known: Known) -> Told:
+        self.known.append(known)
+        return self
+
+    def __iter__(self) -> Iterator[Sequence[Record]]:
+        yield self.given
+
+
+def record(key: str, department: str = "field", which: int = 1) -> Record:
+    """Describe somebody; the mark begins with what only the key decides."""
+    mark = key.encode().ljust(8) + bytes([which] * 8)
+    attributes = json.dumps({"department": department}, separators=(",", ":"))
+    return (key, mark, None, None, None, None, 1, None, None, attributes, None)
+
+
+def take(world: World, source: Told, *, delta: bool = True) -> Certificate:
+    """Read a source, and keep what was read."""
+    with world.database.begin() as tx:
+        environment, ranked = world.environment, [Ranked(source, 1)]
+        now = iso(world.clock())
+        return read_sources(tx, environment, ranked, now, Silent(), delta=delta)[0]
+
+
+def everything(*records: Record) -> Told:
+    """Read all there is."""
+    return Told(records, ReadFacts(len(records), token="one"))
+
+
+def test_changes_are_laid_over_the_picture(world: World, database: Database) -> None:
+    """Whoever is not among them stays; whoever was deleted at the source has left."""
+    take(world, everything(record("e1"), record("e2"), record("e3")))
+    gone = frozenset({b"e2".ljust(8)})
+    facts = ReadFacts(1, gone=gone, token="two", partial=True)
+    certificate = take(world, Told([record("e1", "office", 2)], facts))
+
+    assert certificate.certified
+    assert departments(database) == {"e1": "office", "e2": "field", "e3": "field"}
+    standing = select(database, "SELECT key, enabled FROM people ORDER BY 1")
+    assert standing == [("e1", 1), ("e2", 0), ("e3", 1)]
+
+
+def test_changes_go_on_where_the_last_believed_read_ended(world: World) -> None:
+    """A token comes back with a read of changes; without a belief there is none."""
+    take(world, everything(record("e1")))
+    second = Told([], ReadFacts(0, token="two", partial=True))
+    take(world, second)
+    third = Told([], ReadFacts(0, findings=("the third page never came",), partial=True))
+    take(world, third)
+    fourth = everything(record("e1"))
+    take(world, fourth)
+
+    tokens = [source.known[0].token for source in (second, third, fourth)]
+    assert tokens == ["one", "two", None]
+
+
+def test_a_read_of_everything_asks_for_no_changes(world: World) -> None:
+    """Nor does one of a source whose records are made in another way by now."""
+    take(world, everything(record("e1")))
+    whole = everything(record("e1"))
+    take(world, whole, delta=False)
+    other = Told([record("e1")], ReadFacts(1, token="three"), shape="two")
+    take(world, other)
+
+    assert [source.known[0].token for source in (whole, other)] == [None, None]
+
+
+def test_few_changes_are_no_shrunken_source(world: World, database: Database) -> None:
+    """Sizes are judged by reads of everything only, and the baseline stays theirs."""
+    take(world, everything(*(record(f"e{which}") for which in range(10))))
+    certificate = take(world, Told([], ReadFacts(0, token="two", partial=True)))
+
+    assert certificate.certified
+    assert select(database, "SELECT certified_rows FROM sources") == [(10,)]
+    fewer = everything(*(record(f"e{which}") for which in range(5)))
+    assert not take(world, fewer, delta=False).certified
+
+
+def test_a_key_that_comes_twice_among_changes_is_used_neither_way(
+    world: World, database: Database
+) -> None:
+    """It is held until a read of everything shows it once."""
+    take(world, everything(record("e1"), record("e2")))
+    twice = [record("e1", "office", 2), record("e1", "depot", 3)]
+    take(world, Told(twice, ReadFacts(2, token="two", partial=True)))
+
+    assert select(database, "SELECT key, doubled FROM people ORDER BY 1") == [("e1", 1), ("e2", 0)]

@@ -12,7 +12,8 @@ ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Add the tables of the service."""
+    """Add the tables of the service, and where reads of changes go on."""
+    op.add_column("sources", sa.Column("token", sa.Text(), nullable=True))
     op.create_table(
         "leases",
         sa.Column("name", ID, primary_key=True, nullable=False),
