@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.office import ADA, BO, CREW, ROWS, Office, opened
+from tests.cli.office import ADA, BO, ROWS, Office, opened
+from tests.company import CREW
 
 ROW = "30000000-0000-4000-8000-000000000001"
 TEAM = "50000000-0000-4000-8000-000000000001"

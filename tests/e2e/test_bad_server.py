@@ -104,6 +104,20 @@ READS: dict[str, tuple[str, Answer | Callable[[Serve], Answer], str]] = {
     "another table": ("systemusers", telling(lambda _: {"value": [{"teamid": 1}]}), "not comp"),
     "another type": (ROWS, telling(lambda _: {"value": 7}), "not complete"),
     "no id": ("systemusers", telling(lambda page: strange(page, "x" * 36)), "no GUID"),
+    "a column less": (
+        "systemusers",
+        raw(
+            b'{"error": {"code": "0x80060888", "message": "Could not find a property named '
+            b"'employeeid' on type 'Microsoft.Dynamics.CRM.systemuser'.\"}}",
+            400,
+        ),
+        "column employeeid of systemusers is not there",
+    ),
+    "a column retyped": (
+        "systemusers",
+        telling(lambda page: {**page, "value": [{**r, "accessmode": "x"} for r in page["value"]]}),
+        "column accessmode of systemusers",
+    ),
     "in a circle": (ROWS, telling(onward), "the same next link twice"),
     "on and on": (ROWS, telling(further), "brought no new row"),
     "broken gzip": (ROWS, raw(b"no gzip", Content_Encoding="gzip"), "compression is broken"),
