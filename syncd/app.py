@@ -120,6 +120,7 @@ class App:
             ca_file=ca_file,
             proxy=proxy,
             match=self.config.policy(name).match,
+            claims=self.config.claims,
             stop=stop or self.stop,
             observe=observe,
             throttled=throttled,

@@ -60,6 +60,7 @@ OBJECTS = [number(4, n) for n in range(1, 6)]
 EMPLOYEES = ["e1", "e2", "e3", "e4", "e5"]
 NAMES = ["a@x.org", "b@x.org", "c@x.org", "d@x.org", "e@x.org"]
 KEYS = ["K1", "K2", "K3", "K4", "K5", "K6"]
+HINTED = (Rung.OBJECT_ID, Rung.EMPLOYEE_ID, Rung.USER_NAME, Rung.USERMAPPING, Rung.MAIL)
 FAR = Limits(percent=100, absolute=1000, floor=1000)
 """Gates that stop nothing."""
 
@@ -147,6 +148,8 @@ def user(pick: Pick, which: int) -> dict[str, object]:
         "deletedstate": often(pick, 0, 0, 1),
         "accessmode": often(pick, 0, 0, 4),
         "_mobileofflineprofileid_value": often(pick, None, FIELD, OFFICE),
+        "personalemailaddress": pick([None, NAMES[which], often(pick, NAMES[which], *NAMES)]),
+        "windowsliveid": often(pick, None, *NAMES),
     }
 
 
@@ -161,6 +164,16 @@ def row(pick: Pick, ident: str, place: int) -> dict[str, object]:
         "statecode": pick([0, 0, 0, 0, 1]),
         "hasmobileofflineprofileidconflict": pick([False, False, False, True]),
         "createdon": pick(["2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z"]),
+    }
+
+
+def mapping(pick: Pick, which: int) -> dict[str, object]:
+    """Describe a row of `usermapping`; most name the same column."""
+    return {
+        "usermappingid": number(8, which),
+        "partnerapplicationtype": often(pick, 0, 1),
+        "claimtype": often(pick, "smtp", "upn", None),
+        "systemuserattributename": often(pick, "personalemailaddress", "windowsliveid", "nowhere"),
     }
 
 
@@ -184,6 +197,7 @@ def environment(pick: Pick) -> dict[str, list[dict[str, object]]]:
             for ident, (name, published) in PROFILES.items()
         ],
         ROWS: rows,
+        "usermappings": [mapping(pick, which) for which in range(often(pick, 1, 0, 2))],
         "teams": [{"teamid": number(5, n), "name": f"Team {n}"} for n in (1, 2) if teams],
         "teammemberships": [{"teamid": number(5, n), "systemuserid": u} for n, u in members],
         "teammobileofflineprofilememberships": [
@@ -195,7 +209,14 @@ def environment(pick: Pick) -> dict[str, list[dict[str, object]]]:
 def policy(pick: Pick, *, gates: bool) -> Policy:
     """Describe a policy; with *gates* some that stop something."""
     days = [0, 0, 0, 1, 3]
-    match = [(Rung.USER_NAME, Rung.OBJECT_ID), (Rung.MAIL,), (Rung.EMPLOYEE_ID, Rung.USER_NAME)]
+    match = [
+        (Rung.USER_NAME, Rung.OBJECT_ID),
+        (Rung.MAIL,),
+        (Rung.EMPLOYEE_ID, Rung.USER_NAME),
+        HINTED,
+        HINTED,
+        (Rung.USERMAPPING, Rung.EMPLOYEE_ID, Rung.MAIL),
+    ]
     return Policy(
         ownership=pick(list(Ownership)),
         remove=pick(list(Removal)),
@@ -234,6 +255,8 @@ def call(pick: Pick) -> Call:
         ("PATCH", who, {"isdisabled": pick([True, False])}),
         ("PATCH", who, {"domainname": pick(NAMES)}),
         ("PATCH", who, {"accessmode": pick([0, 4])}),
+        ("PATCH", who, {"personalemailaddress": pick(NAMES)}),
+        ("DELETE", f"usermappings({number(8, 0)})", None),
         ("DELETE", who, None),
         ("DELETE", path, None),
         ("PATCH", path, to_profile),

@@ -18,6 +18,7 @@ from syncd.config.sources import FieldSettings
 from syncd.config.values import loopback
 from syncd.core import identity
 from syncd.core.cells import Unfit, cell_reader
+from syncd.core.hints import Claim
 from syncd.core.mapping import Type
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 LATER_SOURCES = ("sql", "scim", "graph", "ldap", "http-json")
-LATER_RUNGS = ("usermapping",)
+LATER_RUNGS: tuple[str, ...] = ()
 """Right names whose part of the program is not there yet; only this place says so."""
 
 # Names are sought in tuples, because what stands in the file may not be hashable.
@@ -52,6 +53,7 @@ def problems(raw: Table) -> list[Problem]:
         *_fields(raw),
         *_rules(raw),
         *_service(raw),
+        *_mappings(raw),
     ]
 
 
@@ -65,6 +67,7 @@ def warnings(raw: Table) -> list[Problem]:
             says = f"is the address of {seen[url]}, too; the two will undo each other's work"
             found.append(Problem(("environments", name, "url"), says))
         seen.setdefault(url, str(name))
+    found += _hints_below(raw)
     kinds: dict[str, str] = {}
     for place, name, kind in _attributes(raw):
         if kinds.setdefault(name, kind) != kind:
@@ -248,6 +251,47 @@ def _profile_from(place: Place, name: str, types: Mapping[str, str]) -> Iterator
         yield Problem(place, f"no source maps the attribute {show(name)}{nearest(name, types)}")
     elif types[name] not in {"text", ANY}:
         yield Problem(place, f"{name} is mapped as {types[name]}; a profile's name is a text")
+
+
+def _mappings(raw: Table) -> Iterator[Problem]:
+    """Judge declared mappings: there may be one for each application and claim in a place."""
+    everywhere = _names(raw)
+    seen: dict[tuple[str, str, str], str | int] = {}
+    for index, mapping in _tables(raw, "usermappings"):
+        place: Place = ("usermappings", index)
+        if mapping.get("present", True) is True and "attribute" not in mapping:
+            yield Problem((*place, "attribute"), "is required")
+        named = mapping.get("environments")
+        where = [name.strip() for name in named if isinstance(name, str)] if named else []
+        for name in where:
+            if everywhere and name not in everywhere:
+                says = f"there is no environment {show(name)}{nearest(name, everywhere)}"
+                yield Problem((*place, "environments"), says)
+        claim, application = mapping.get("claim_type"), mapping.get("application", "sharepoint")
+        if isinstance(claim, str) and isinstance(application, str):
+            keys = [(name, application, Claim.of(claim)) for name in where or everywhere]
+            first = next((seen[key] for key in keys if key in seen), None)
+            if first is not None:
+                says = f"{show(claim)} is declared by usermappings.{first}, too; keep one of them"
+                yield Problem((*place, "claim_type"), says)
+            seen |= dict.fromkeys(keys, index)
+
+
+def _hints_below(raw: Table) -> Iterator[Problem]:
+    """Find ladders in which an address decides before what the organization declares about it."""
+    for place, policy in _policies(raw):
+        match = policy.get("match")
+        if not isinstance(match, list) or not {"usermapping", "mail"} <= set(map(str, match)):
+            continue
+        at = match.index("usermapping")
+        if match.index("mail") < at:
+            says = "stands below mail; what it finds is hardly ever asked for: put it above"
+            yield Problem((*place, "match", at), says)
+
+
+def _names(raw: Table) -> list[str]:
+    environments = raw.get("environments")
+    return list(environments) if isinstance(environments, dict) else []
 
 
 def _service(raw: Table) -> Iterator[Problem]:

@@ -70,6 +70,11 @@ class Config:
             for name, each in self.settings.environments.items()
         }
 
+    @property
+    def claims(self) -> dict[str, str]:
+        """What people have for types of claims that only the configuration knows."""
+        return dict(self.settings.usermapping.claims)
+
     def policy_settings(self, name: str) -> PolicySettings:
         """Return the policy of an environment as it was written: its own keys over `[policy]`."""
         own = self.settings.environments[name].policy
@@ -115,6 +120,8 @@ class Config:
             "sources": shown["sources"],
             "rules": shown["rules"],
         }
+        if self.claims:
+            deciding["usermapping"] = self.claims
         text = json.dumps(deciding, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

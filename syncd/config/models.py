@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.config.service import Admin, Daemon, Notification
 from syncd.config.sources import RuleSettings, Source
+from syncd.config.usermapping import DeclaredMapping, UserMapping
 from syncd.config.values import Duration, File, Secret, SecretUrl, StateUrl, Text, WebUrl
 from syncd.core.settings import Ownership, Removal, Resolve
 
@@ -346,6 +347,12 @@ class Settings(BaseModel):
         strict=False,
         min_length=1,
         description="Who gets which profile; the first that matches decides.",
+    )
+    usermapping: UserMapping = Field(
+        default_factory=UserMapping, description="How the table `usermapping` is dealt with."
+    )
+    usermappings: tuple[DeclaredMapping, ...] = Field(
+        (), strict=False, description="Rows of `usermapping` as they shall be."
     )
     daemon: Daemon = Field(default_factory=Daemon, description="When the daemon does what.")
     admin: Admin = Field(default_factory=Admin, description="The daemon's own web server.")

@@ -155,6 +155,7 @@ BOUNDS: dict[str, Callable[[ErrorDetails], str]] = {
     "union_tag_not_found": lambda _: "is required",
     "too_short": lambda _: "needs at least one entry",
     "string_too_short": lambda _: "must not be empty",
+    "too_long": lambda e: f"is too long; at most {e['ctx']['max_length']} characters",
     "greater_than_equal": lambda e: (
         f"{show(e['input'])} is too small; the least is {e['ctx']['ge']:g}"
     ),

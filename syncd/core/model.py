@@ -90,12 +90,13 @@ class Origin(StrEnum):
 
 
 class Rung(StrEnum):
-    """A way to find the user of a person; HAND is an operator's word."""
+    """A way to find the user of a person; HAND is an operator's word, USERMAPPING a hint."""
 
     HAND = "hand"
     OBJECT_ID = "object_id"
     EMPLOYEE_ID = "employee_id"
     USER_NAME = "user_name"
+    USERMAPPING = "usermapping"
     MAIL = "mail"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from syncd.core.hints import Hint, Hints
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
@@ -65,6 +66,7 @@ UserRow = tuple[
     bool,  # candidate: an account of a person (behaviour.md section 3)
     bool,  # disabled or soft deleted
     str | None,  # legacy pointer
+    tuple[tuple[str, str], ...],  # hints: field of a person, and what the user has for it
 ]
 ProfileRow = tuple[str, str, bool]
 """Id, name, published."""
@@ -169,20 +171,24 @@ class Source(Protocol):
 class Target(Protocol):
     """The environment that is kept in step. Reads raise TargetError unless they are complete."""
 
-    def users(self, known: set[str]) -> Pages[UserRow]:
+    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         """
         Give the users whose id + etag is not in *known*, page by page.
 
         Takes the marks it has seen out of *known*: afterwards it holds those of rows
-        that are gone or have changed.
+        that are gone or have changed. *hints* name further columns to read.
         """
+        ...
+
+    def hints(self) -> Hints:
+        """Give what the environment's `usermapping` says; asked only where the rung is in use."""
         ...
 
     def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
         ...
 
-    def users_since(self, token: str) -> Pages[UserRow]:
+    def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         """Give the users that changed since a read gave *token*. Raises TokenExpired, too."""
         ...
 

@@ -27,6 +27,7 @@ from syncd.state import (
     decisions,
     diff,
     escrow,
+    hints,
     observed,
     plans,
     quarantine,
@@ -103,6 +104,7 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     spool = Spool(tx, order.plan, context)
     situations = _decide(tx, order, context, notebook, spool, progress)
     _remark_profiles(spool, references)
+    _remark_hints(tx, order, spool)
     reuse(tx, order.plan, order.env, context.refused)
     plans.name_creates(tx, order.plan, order.env, order.environment.space)
     _review_failures(tx, order)
@@ -270,6 +272,15 @@ def _remark_profiles(spool: Spool, references: References) -> None:
             for reference, why in sorted(references.why.items())
         ),
     )
+
+
+def _remark_hints(tx: Tx, order: Order, spool: Spool) -> None:
+    """Say of each claim whose column `usermapping` leaves open that nobody is found by it."""
+    said = hints.remarks(tx, order.env, order.environment.policy.match)
+    everybody: dict[str, Any] = {
+        "situation": Situation.AMBIGUOUS, "person": None, "user": None, "user_name": None
+    }  # fmt: skip
+    spool.remark("reports", [{**everybody, "detail": why} for why in said])
 
 
 def _save(

@@ -7,13 +7,16 @@ from typing import Any
 
 from syncd.core.certificate import Certificate, certify
 from syncd.core.errors import TokenExpired
+from syncd.core.hints import Hints
 from syncd.core.identity import text
 from syncd.core.mapping import decode_attributes, encode_attributes
 from syncd.core.merging import IDENTITY
+from syncd.core.model import Rung
 from syncd.core.ports import Pages, ReadFacts, Reading, Record, Target
 from syncd.core.rules import Rule
 from syncd.engine.parts import Environment, Progress, Ranked
 from syncd.state import decisions, observed, people, pictures
+from syncd.state import hints as hinted
 from syncd.state.database import Tx
 from syncd.state.pictures import Picture, Stage
 
@@ -154,7 +157,12 @@ def read_target(
     observed.profiles(tx, env, target.profiles())
     before = observed.tokens(tx, env)
     progress.phase("reading users")
-    users = observed.users(tx, env, target, ",".join(environment.policy.match), delta=delta)
+    match, hints = environment.policy.match, Hints()
+    if Rung.USERMAPPING in match:
+        hints = target.hints()
+        hinted.note(tx, env, hints)
+    reads = ",".join([*match, *map(str, hints.used)])
+    users = observed.users(tx, env, target, reads, hints.used, delta=delta)
     progress.phase("reading memberships")
     rows = observed.memberships(tx, env, target, delta=delta, left=users.gone)
     progress.phase("reading teams")

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from syncd.core.certificate import Certificate
 from syncd.core.identity import guid, login, text
 from syncd.core.model import Rung
+from syncd.state import hints
 from syncd.state.database import bulk, rows, scratch
 from syncd.state.views import Document
 
@@ -159,9 +160,7 @@ def person_facts(tx: Connection, env: int, person: str, ladder: Sequence[Rung]) 
         "sources": [_record(row) for row in _records(tx, person)],
         "merged": _record(merged) if merged else None,
         "rules": _answer(tx, env, merged.combo) if merged else None,
-        "rungs": [_rung(tx, env, merged, rung) for rung in ladder if rung in COLUMNS]
-        if merged
-        else [],
+        "rungs": _rungs(tx, env, merged, ladder) if merged else [],
         "finding": place.finding if place else "none",
         "found_by": place.rung if place else None,
         "finding_detail": place.detail if place else None,
@@ -223,21 +222,49 @@ def _answer(tx: Connection, env: int, combo: int) -> Document | None:
     }
 
 
-def _rung(tx: Connection, env: int, person: Any, rung: Rung) -> Document:
-    """Whom one rung finds, also users who are no candidates."""
+def _rungs(tx: Connection, env: int, person: Any, ladder: Sequence[Rung]) -> list[Document]:
+    compared = hints.fields(tx, env, ladder)
+    return [
+        _rung(rung, getattr(person, COLUMNS[rung][0]), _on(tx, env, person, rung))
+        if rung in COLUMNS
+        else _hinted(tx, env, person, rung, compared)
+        for rung in ladder
+        if rung is not Rung.HAND
+    ]
+
+
+def _on(tx: Connection, env: int, person: Any, rung: Rung) -> Sequence[Any]:
+    """Users whom one rung finds, also those who are no candidates."""
     mine, theirs = COLUMNS[rung]
     value = getattr(person, mine)
-    found = (
-        rows(
-            tx,
-            f"SELECT id, user_name, candidate FROM users WHERE env = :env AND {theirs} = :value "
-            "ORDER BY id",
-            env=env,
-            value=value,
-        )
-        if value is not None
-        else ()
+    if value is None:
+        return ()
+    return rows(
+        tx,
+        f"SELECT id, user_name, candidate FROM users WHERE env = :env AND {theirs} = :value "
+        "ORDER BY id",
+        env=env,
+        value=value,
     )
+
+
+def _hinted(tx: Connection, env: int, person: Any, rung: Rung, compared: Sequence[str]) -> Document:
+    """Whom the columns find that `usermapping` names."""
+    sql = (
+        "SELECT id, user_name, candidate FROM users WHERE env = :env AND id IN "
+        "(SELECT user_id FROM hints WHERE env = :env AND field = :field AND value = :value) "
+        "ORDER BY id"
+    )
+    said = {name: getattr(person, name) for name in compared if getattr(person, name) is not None}
+    found = {
+        row.id: row
+        for name, value in said.items()
+        for row in rows(tx, sql, env=env, field=name, value=value)
+    }
+    return _rung(rung, ", ".join(dict.fromkeys(said.values())) or None, list(found.values()))
+
+
+def _rung(rung: Rung, value: str | None, found: Sequence[Any]) -> Document:
     users = [{"user": r.id, "user_name": r.user_name} for r in found if r.candidate]
     return {
         "rung": str(rung),

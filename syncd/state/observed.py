@@ -10,9 +10,11 @@ from itertools import chain
 from sqlalchemy import Connection
 
 from syncd.core.errors import TokenExpired
+from syncd.core.hints import Hint
 from syncd.core.identity import guid, login, text
 from syncd.core.model import Profile
 from syncd.core.ports import MembershipRow, Pages, ProfileRow, Target, TeamProfileRow, UserRow
+from syncd.state import hints
 from syncd.state.database import bulk, column, know, one, rows, run, scratch, upsert
 from syncd.state.revisions import recall, remember, touch
 
@@ -87,30 +89,39 @@ class Difference:
 
 
 def users(
-    tx: Connection, env: int, target: Target, match: str, *, delta: bool = False
+    tx: Connection,
+    env: int,
+    target: Target,
+    match: str,
+    further: Sequence[Hint] = (),
+    *,
+    delta: bool = False,
 ) -> Difference:
     """
     Read the users; rows that are known with their version are not written again.
 
     With *delta* only what changed is read, where the target knows that. *match* names
     what is read of a user beside the essential; if it changes, nothing is known.
+    *further* are the hints among that.
     """
     if recall(tx, f"match:{env}") != match:
         run(tx, "DELETE FROM users WHERE env = :env", env=env)
+        hints.forget(tx, env)
         remember(tx, f"match:{env}", match)
         remember(tx, f"token:{env}:users", "")
     token = recall(tx, f"token:{env}:users")
     if delta and token:
         with contextlib.suppress(TokenExpired):
-            return _changed_users(tx, env, target.users_since(token))
+            with hints.gleaning(tx, env, target.users_since(token, further), further) as since:
+                return _changed_users(tx, env, since)
     known = _known(tx, "SELECT id || version AS mark FROM users WHERE env = :env", env)
     stored = bool(known)
-    read = target.users(known)
     changed: set[str] = set()
-    written = _write_users(tx, env, read, changed if stored else None)
-    if _forget_marks(tx, env, known) or written:
-        touch(tx, f"users:{env}")
-        know(tx, "users")
+    with hints.gleaning(tx, env, target.users(known, further), further) as read:
+        written = _write_users(tx, env, read, changed if stored else None)
+        if _forget_marks(tx, env, known) or written:
+            touch(tx, f"users:{env}")
+            know(tx, "users")
     remember(tx, f"token:{env}:users", read.token or "")
     lost = {mark[:GUID_LENGTH] for mark in known} - changed
     return Difference(frozenset(changed), frozenset(lost))
@@ -194,7 +205,7 @@ def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
 
 
 def _users(env: int, page: Sequence[UserRow]) -> Iterator[Sequence[object]]:
-    for ident, etag, name, full, oid, eid, mail, candidate, disabled, pointer in page:
+    for ident, etag, name, full, oid, eid, mail, candidate, disabled, pointer, _ in page:
         yield (
             env,
             ident,

@@ -185,6 +185,16 @@ husks = table(
 )
 """Rows without a user or a profile."""
 
+hints = table(
+    "hints",
+    key("env", Integer),
+    key("user_id"),
+    key("field"),
+    key("value"),
+    Index("hints_value", "env", "field", "value"),
+)
+"""What users have for a field of people, by `usermapping`; empty where no ladder names it."""
+
 team_profiles = table("team_profiles", key("env", Integer), key("user_id"), key("profile"))
 
 # --- who is who -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Rung
 from syncd.core.settings import Policy
+from syncd.state import hints
 from syncd.state.advice import reindex
 from syncd.state.claims import settle
 from syncd.state.database import bulk, know, one, run, scratch
@@ -44,11 +45,12 @@ def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certifie
     run(tx, "DROP INDEX IF EXISTS standing_person")
     scratch(tx, "unclear", "person TEXT PRIMARY KEY")
     _special(tx, env, policy, today)
-    _by_links(tx, env, policy, today)
-    _by_rungs(tx, env, policy, today)
+    hinted = hints.fields(tx, env, policy.match)
+    _by_links(tx, env, policy, today, hinted)
+    _by_rungs(tx, env, policy, today, hinted)
     reindex(tx, "standing.standing_person", "env, person")
     _doubtful(tx, env, policy)
-    seekers(tx, env)
+    seekers(tx, env, hinted)
     passed = settle(tx, env, policy, today, certified=certified)
     # Whoever passed a link on may have been considered for it alone: look again next time.
     remember(tx, f"standing:{env}", "" if passed else basis)
@@ -112,9 +114,10 @@ def _agrees(rungs: Sequence[Rung]) -> str:
     return " AND ".join(parts) or "true"
 
 
-def _by_links(tx: Connection, env: int, policy: Policy, today: date) -> None:
+def _by_links(tx: Connection, env: int, policy: Policy, today: date, hinted: Sequence[str]) -> None:
     """Place everybody whose link nothing contradicts."""
     telling = [rung for rung in policy.match if rung in TELLING]
+    above = _hints_above(policy.match, hinted)
     run(
         tx,
         f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, 'linked', 'l.rung')} "
@@ -122,14 +125,23 @@ def _by_links(tx: Connection, env: int, policy: Policy, today: date) -> None:
         "WHERE env = :env AND ended IS NULL GROUP BY user_id, person) l "
         "JOIN users u ON u.env = :env AND u.id = l.user_id "
         f"JOIN people p ON p.key = l.person {ANSWER} "
-        f"WHERE u.candidate = 1 AND {_agrees(telling)} "
+        f"WHERE u.candidate = 1 AND {_agrees(telling)} {above}"
         "AND p.key NOT IN (SELECT person FROM unclear)",
         env=env,
         today=today.toordinal(),
     )
 
 
-def _by_rungs(tx: Connection, env: int, policy: Policy, today: date) -> None:
+def _hints_above(match: Sequence[Rung], hinted: Sequence[str]) -> str:
+    """Return a further condition: hints agree, for a link that a rung below them made."""
+    if not hinted:
+        return ""
+    upper = match[: match.index(Rung.USERMAPPING) + 1]
+    names = ", ".join(f"'{rung}'" for rung in upper)
+    return f"AND (l.rung IN ({names}) OR {hints.agrees(hinted)}) "
+
+
+def _by_rungs(tx: Connection, env: int, policy: Policy, today: date, hinted: Sequence[str]) -> None:
     """Place everybody without a link whose first rung with a value finds a user."""
     pool = "people p"
     if one(tx, "SELECT 1 FROM links WHERE env = :env AND ended IS NULL LIMIT 1", env=env):
@@ -145,9 +157,9 @@ def _by_rungs(tx: Connection, env: int, policy: Policy, today: date) -> None:
         )
         run(tx, "DROP INDEX standing_person")
         pool = "unplaced x JOIN people p ON p.key = x.person"
-    ladder = [rung for rung in policy.match if rung in PERSON]
+    ladder = [rung for rung in policy.match if rung in PERSON or hinted]
     for place in range(len(ladder)):
-        _climb(tx, env, policy, today, pool, ladder[: place + 1], ladder[place + 1 :])
+        _climb(tx, env, policy, today, pool, ladder[: place + 1], ladder[place + 1 :], hinted)
 
 
 def _climb(
@@ -158,17 +170,46 @@ def _climb(
     pool: str,
     ladder: Sequence[Rung],
     lower: Sequence[Rung],
+    hinted: Sequence[str],
 ) -> None:
     """
     Place those for whom the last rung of *ladder* is the first on which they have a value.
 
     They are set aside with an index: the users are then read once, in the order in
-    which `standing` is stored.
+    which `standing` is stored. Hints pass over also whomever they do not find.
     """
     *higher, rung = ladder
-    column = PERSON[rung]
-    above = "".join(f"AND p.{PERSON[each]} IS NULL " for each in higher)
+    above = "".join(
+        f"AND p.{PERSON[each]} IS NULL "
+        if each in PERSON
+        else f"AND NOT ({hints.answered(hinted)}) "
+        for each in higher
+    )
+    columns = [PERSON[rung]] if rung in PERSON else hinted
+    says = " OR ".join(f"p.{column} IS NOT NULL" for column in columns)
+    if not _set_aside(tx, env, f"{pool} WHERE ({says}) {above}", columns):
+        return
     below = [each for each in lower if each in TELLING]
+    if rung in PERSON:
+        found = f"users u CROSS JOIN climbers p {ANSWER} WHERE p.{PERSON[rung]} = u.{USER[rung]} "
+    else:
+        hints.write_hits(tx, env, "climbers", "key", hinted)
+        found = (
+            "hinted x JOIN users u ON u.id = x.user_id JOIN climbers p ON p.key = x.person "
+            f"{ANSWER} WHERE true "
+        )
+    run(
+        tx,
+        f"INSERT INTO standing ({COLUMNS}) "
+        f"SELECT {_placed(policy, 'decided', repr(str(rung)))} FROM {found}"
+        f"AND u.env = :env AND u.candidate = 1 AND {_agrees(below)} ORDER BY u.id",
+        env=env,
+        today=today.toordinal(),
+    )
+
+
+def _set_aside(tx: Connection, env: int, pool: str, columns: Sequence[str]) -> bool:
+    """Set people aside, with an index for each of these columns; tell whether there are any."""
     whole = "enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
     texts = ", ".join(f"{name} TEXT" for name in PERSON.values())
     scratch(tx, "climbers", f"key TEXT, {texts}, {whole}")
@@ -176,22 +217,15 @@ def _climb(
     run(
         tx,
         f"INSERT INTO climbers SELECT {', '.join('p.' + name for name in names.split(', '))} "
-        f"FROM {pool} WHERE p.{column} IS NOT NULL {above}"
-        "AND p.key NOT IN (SELECT person FROM unclear)",
+        f"FROM {pool}AND p.key NOT IN (SELECT person FROM unclear)",
+        **({"env": env} if ":env" in pool else {}),
     )
     if not one(tx, "SELECT 1 FROM climbers LIMIT 1"):
-        return
-    run(tx, f"CREATE INDEX climbers_{column} ON climbers ({column})")
+        return False
+    for column in columns:
+        run(tx, f"CREATE INDEX climbers_{column} ON climbers ({column})")
     know(tx, "climbers")
-    run(
-        tx,
-        f"INSERT INTO standing ({COLUMNS}) "
-        f"SELECT {_placed(policy, 'decided', repr(str(rung)))} "
-        f"FROM users u CROSS JOIN climbers p {ANSWER} WHERE p.{column} = u.{USER[rung]} "
-        f"AND u.env = :env AND u.candidate = 1 AND {_agrees(below)} ORDER BY u.id",
-        env=env,
-        today=today.toordinal(),
-    )
+    return True
 
 
 def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
@@ -222,7 +256,7 @@ def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
         run(tx, sql, env=env)
 
 
-def seekers(tx: Connection, env: int) -> None:
+def seekers(tx: Connection, env: int, hinted: Sequence[str]) -> None:
     """List everybody without a place with what they say of themselves, and whom each rung finds."""
     columns = ", ".join(f"{name} TEXT" for name in PERSON.values())
     scratch(tx, "seekers", f"person TEXT, {columns}")
@@ -250,4 +284,7 @@ def seekers(tx: Connection, env: int) -> None:
             f"WHERE s.{column} = u.{USER[rung]} AND u.env = :env AND u.candidate = 1",
             env=env,
         )
+    if hinted:
+        hints.write_hits(tx, env, "seekers", "person", hinted)
+        run(tx, f"INSERT INTO hits SELECT person, '{Rung.USERMAPPING}', user_id FROM hinted")
     run(tx, "CREATE INDEX hits_person ON hits (person)")

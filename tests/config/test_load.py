@@ -164,6 +164,7 @@ def test_secrets_come_by_reference_and_are_never_shown(tmp_path: Path) -> None:
     assert "hunter" not in shown
 
 
+MAPPING = {"claim_type": "smtp", "attribute": "personalemailaddress"}
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("section", {"polcy": {}}, 'polcy: there is no such setting here; did you mean "policy"?'),
     (
@@ -196,9 +197,44 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("rung", {"policy": {"match": ["hand"]}}, 'policy.match.0: "hand" is not one of object_id'),
     ("twice", {"policy": {"match": ["mail", "mail"]}}, 'policy.match.1: "mail" stands here twice'),
     (
-        "later rung",
-        {"policy": {"match": ["usermapping"]}},
-        'policy.match.0: "usermapping" is not supported yet',
+        "claim's field",
+        {"usermapping": {"claims": {"nameid": "phone"}}},
+        'usermapping.claims.nameid: "phone" is not one of object_id',
+    ),
+    (
+        "no attribute",
+        {"usermappings": [{"claim_type": "smtp"}]},
+        "usermappings.0.attribute: is required",
+    ),
+    (
+        "application",
+        {"usermappings": [{**MAPPING, "application": "teams"}]},
+        'usermappings.0.application: "teams" is not one of sharepoint, exchange',
+    ),
+    (
+        "long claim",
+        {"usermappings": [{**MAPPING, "claim_type": "x" * 101}]},
+        "usermappings.0.claim_type: is too long; at most 100 characters",
+    ),
+    (
+        "long attribute",
+        {"usermappings": [{**MAPPING, "attribute": "x" * 129}]},
+        "usermappings.0.attribute: is too long; at most 128 characters",
+    ),
+    (
+        "mapping's id",
+        {"usermappings": [{**MAPPING, "id": "7"}]},
+        'usermappings.0.id: "7" is not a GUID; write',
+    ),
+    (
+        "mapping's environment",
+        {"usermappings": [{**MAPPING, "environments": ["contoos"]}]},
+        'usermappings.0.environments: there is no environment "contoos"; did you mean "contoso"?',
+    ),
+    (
+        "one claim under two names",
+        {"usermappings": [MAPPING, {**MAPPING, "claim_type": "EMail"}]},
+        'usermappings.1.claim_type: "EMail" is declared by usermappings.0, too',
     ),
     ("no rung", {"policy": {"match": []}}, "policy.match: needs at least one entry"),
     (

@@ -13,7 +13,7 @@ from syncd.core.correlation import Claim, Claimant, contend, find
 from syncd.core.model import Finding, Presence, Rung
 from syncd.core.settings import Policy
 
-HAND, OID, EID, UPN, MAIL = Rung
+HAND, OID, EID, UPN, MAPPING, MAIL = Rung
 LADDER = Policy().match
 LINKED, DECIDED, NONE, AMBIGUOUS, ALREADY = Finding
 Hits = Mapping[Rung, tuple[str, ...]]

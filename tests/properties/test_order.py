@@ -11,6 +11,7 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.core.hints import Hint, Hints
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
@@ -30,14 +31,17 @@ class Shuffled:
     target: Target
     random: Random
 
-    def users(self, known: set[str]) -> Pages[UserRow]:
-        return self._mixed(self.target.users(known))
+    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+        return self._mixed(self.target.users(known, hints))
+
+    def hints(self) -> Hints:
+        return self.target.hints()
 
     def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         return self._mixed(self.target.memberships(known))
 
-    def users_since(self, token: str) -> Pages[UserRow]:
-        return self.target.users_since(token)
+    def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+        return self.target.users_since(token, hints)
 
     def memberships_since(self, token: str) -> Pages[MembershipRow]:
         return self.target.memberships_since(token)

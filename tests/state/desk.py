@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from syncd.core.certificate import Certificate
 from syncd.core.errors import TargetIncomplete, TokenExpired
+from syncd.core.hints import Hint, Hints
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, iso
 from syncd.core.plan import Change, Outcome
@@ -70,7 +71,7 @@ def day(text: str) -> int:
 
 def user(key: str, version: str = "1", *, name: str | None = None) -> UserRow:
     """Describe a user as the target shows it."""
-    return (key, version, name, name, None, None, None, True, False, None)
+    return (key, version, name, name, None, None, None, True, False, None, ())
 
 
 def row(
@@ -101,15 +102,22 @@ class Shown:
     next_token: str | None = None
     now: Mapping[str, Membership] = field(default_factory=dict)
     given: list[str] = field(default_factory=list)
+    asked: list[Hint] = field(default_factory=list)
+    declared: Hints | None = None
     ledger: Ledger = field(default_factory=Ledger)
 
-    def users(self, known: set[str]) -> Pages[UserRow]:
+    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+        self.asked += hints
         return Pages(self._news(self.users_shown, known), self.token)
 
     def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         return Pages(self._news(self.rows_shown, known), self.token)
 
-    def users_since(self, token: str) -> Pages[UserRow]:
+    def hints(self) -> Hints:
+        assert self.declared is not None, "nobody asks for hints here"
+        return self.declared
+
+    def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         raise TokenExpired(f"{token} is too old")
 
     def memberships_since(self, token: str) -> Pages[MembershipRow]:

@@ -11,11 +11,13 @@ from urllib.parse import quote
 import msgspec
 
 from syncd.connectors.dataverse.answers import Page, readable
+from syncd.connectors.dataverse.hinted import with_hints
 from syncd.connectors.dataverse.pages import Trail, changes, check, in_one, pages
 from syncd.connectors.dataverse.parts import in_parts
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetIncomplete
+from syncd.core.hints import Hint
 from syncd.core.identity import guid, text
 from syncd.core.model import Membership, Rung
 from syncd.core.ports import MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
@@ -105,18 +107,28 @@ _team_profile_pages = msgspec.json.Decoder(Page[_TeamProfile]).decode
 _team_member_pages = msgspec.json.Decoder(Page[_TeamMember]).decode
 
 
-def users(channel: Channel, size: int, match: Sequence[Rung], known: set[str]) -> Pages[UserRow]:
+def users(
+    channel: Channel,
+    size: int,
+    match: Sequence[Rung],
+    known: set[str],
+    hints: Sequence[Hint] = (),
+) -> Pages[UserRow]:
     """
     Give the users whose id + etag is not *known*; takes those that are out of it.
 
+    Columns that *hints* name are read along; they must have been checked to be there.
     An environment has at least the user that asks: TargetIncomplete if it shows none.
     """
     extra = [RUNG_COLUMNS[rung] for rung in match if rung in RUNG_COLUMNS]
-    query = f"systemusers?$select={','.join([USER_COLUMNS, *extra])}"
+    kind, further, given = _hinted(hints)
+    decode = msgspec.json.Decoder(Page[kind]).decode if hints else _user_pages  # type: ignore[valid-type]  # made for these hints
+    columns = dict.fromkeys([*USER_COLUMNS.split(","), *extra, *further])
+    query = f"systemusers?$select={','.join(columns)}"
 
     def some(trail: Trail) -> Iterator[list[_User]]:
         seen = 0
-        for page in in_one(channel, query, size, _user_pages, trail):
+        for page in in_one(channel, query, size, decode, trail):
             seen += len(page)
             yield page
         if not seen:
@@ -125,12 +137,25 @@ def users(channel: Channel, size: int, match: Sequence[Rung], known: set[str]) -
                 "check the application user's right to read users"
             )
 
-    return _unknown(channel, some, known, _user, lambda row: (row.id, row.pointer))
+    return _unknown(channel, some, known, given, lambda row: (row.id, row.pointer))
 
 
-def users_since(channel: Channel, size: int, token: str) -> Pages[UserRow]:
+def users_since(
+    channel: Channel, size: int, token: str, hints: Sequence[Hint] = ()
+) -> Pages[UserRow]:
     """Give the users that changed since *token*, and the ids of those that are gone."""
-    return _changed(channel, size, token, _User, _user, lambda row: (row.id, row.pointer))
+    kind, _, given = _hinted(hints)
+    return _changed(channel, size, token, kind, given, lambda row: (row.id, row.pointer))
+
+
+def _hinted(
+    hints: Sequence[Hint],
+) -> tuple[type[_User], Sequence[str], Callable[[_User], UserRow]]:
+    """Return how users are read: as what, with which further columns, and what they become."""
+    if not hints:
+        return _User, (), _user
+    kind, columns, pairs = with_hints(_User, hints)
+    return kind, columns, lambda row: (*_user(row)[:10], pairs(row))
 
 
 def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
@@ -336,6 +361,7 @@ def _user(row: _User) -> UserRow:
         _candidate(row),
         bool(row.disabled) or row.deleted == 1,
         row.pointer.lower() if row.pointer else None,
+        (),
     )
 
 

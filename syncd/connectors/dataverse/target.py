@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import httpx
 
-from syncd.connectors.dataverse import reads
+from syncd.connectors.dataverse import reads, usermappings
 from syncd.connectors.dataverse.delivery import Delivery
 from syncd.connectors.dataverse.inspection import inspect
 from syncd.connectors.dataverse.preflight import look
@@ -19,6 +19,7 @@ from syncd.connectors.governor import MOST as MOST_LANES
 from syncd.connectors.governor import Governor
 from syncd.connectors.http import Channel, Observe, open_client
 from syncd.connectors.throttle import Throttle
+from syncd.core.hints import Hint, Hints
 from syncd.core.inspection import Seen
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
@@ -47,10 +48,12 @@ class DataverseTarget:
         *,
         page_size: int = LARGEST_PAGE,
         match: Sequence[Rung] = tuple(Rung),
+        claims: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._channel = channel
         self._page_size = max(1, min(page_size, LARGEST_PAGE))
         self._match = tuple(match)
+        self._claims = claims
         self._profiles: Sequence[str] = ()
 
     def __enter__(self) -> Self:
@@ -90,14 +93,18 @@ class DataverseTarget:
         """How many requests were sent so far."""
         return self._channel.requests
 
-    def users(self, known: set[str]) -> Pages[UserRow]:
+    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         """
         Give the users whose id + etag is not in *known*, page by page; takes seen ones out.
 
         Only columns of the rungs in use are asked for: a user who is *known* was read
         with the rungs of that time, so forget what is known when they change.
         """
-        return reads.users(self._channel, self._page_size, self._match, known)
+        return reads.users(self._channel, self._page_size, self._match, known, hints)
+
+    def hints(self) -> Hints:
+        """Give what `usermapping` says about users; costs requests, so ask only if it is used."""
+        return usermappings.hints(self._channel, self._page_size, self._claims)
 
     def named(self, reference: str) -> Sequence[UserRow]:
         """Give the users with this id, object id, user name or mail, and maybe others."""
@@ -107,9 +114,9 @@ class DataverseTarget:
         """Give the membership rows that are not *known*, likewise."""
         return reads.memberships(self._channel, self._page_size, known, self._profiles)
 
-    def users_since(self, token: str) -> Pages[UserRow]:
+    def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         """Give the users that changed since a read gave *token*. Raises TokenExpired, too."""
-        return reads.users_since(self._channel, self._page_size, token)
+        return reads.users_since(self._channel, self._page_size, token, hints)
 
     def memberships_since(self, token: str) -> Pages[MembershipRow]:
         """Give the membership rows that changed since then, likewise."""
@@ -168,6 +175,7 @@ def open_target(
     ca_file: str | None = None,
     proxy: str | None = None,
     match: Sequence[Rung] = tuple(Rung),
+    claims: Mapping[str, str] = MappingProxyType({}),
     patience: tuple[float, float] = (300.0, 900.0),
     stop: Halt | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -183,6 +191,7 @@ def open_target(
     *batch_size* is the most changes in one request and *lanes* the most requests at a time;
     0 lanes means as the first answer hints, and more while that pays.
 
+    *claims* names the field of a person for claims that `usermapping` declares.
     *timeout* is in seconds; *patience* is how long it may be throttled, at once and
     together without a request getting through. Waiting ends when *stop* is set.
     *observe* is told of every request, *throttled* of the seconds that the environment
@@ -215,4 +224,5 @@ def open_target(
         Channel(client, url, throttle, observe, governor),
         page_size=page_size,
         match=match,
+        claims=claims,
     )

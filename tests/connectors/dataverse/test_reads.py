@@ -163,6 +163,7 @@ def test_a_user_is_told_with_everything_a_rung_needs(world: World) -> None:
         True,
         True,
         None,
+        (),
     )
     assert users[user_id(2)][8] is True
 

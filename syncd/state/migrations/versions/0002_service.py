@@ -83,3 +83,12 @@ def upgrade() -> None:
         sa.Column("ended", sa.Text(), nullable=True),
     )
     op.create_index("conditions_env", "conditions", ["env", "event"], unique=False)
+    op.create_table(
+        "hints",
+        sa.Column("env", sa.Integer(), primary_key=True, nullable=False),
+        sa.Column("user_id", ID, primary_key=True, nullable=False),
+        sa.Column("field", ID, primary_key=True, nullable=False),
+        sa.Column("value", ID, primary_key=True, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("hints_value", "hints", ["env", "field", "value"], unique=False)
