@@ -31,6 +31,8 @@ PERSON = {
     Rung.MAIL: "mail",
 }
 USER = {**PERSON, Rung.USER_NAME: "login"}
+DOUBT = "doubt"
+"""Marks for a moment who was found by a rung that a lower one contradicts."""
 TELLING = (Rung.OBJECT_ID, Rung.EMPLOYEE_ID, Rung.USER_NAME)
 
 COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, wanted, pointer, quiet"
@@ -94,7 +96,7 @@ def _special(tx: Connection, env: int, policy: Policy, today: date) -> None:
 
 
 def _placed(policy: Policy, finding: str, rung: str) -> str:
-    """Return the columns that a placed person gets."""
+    """Return the columns that a placed person gets; *finding* and *rung* are SQL."""
     first, last, wanted = days(policy)
     loud = (
         "u.disabled = 1 OR u.id IN (SELECT user_id FROM team_profiles WHERE env = :env) "
@@ -103,7 +105,7 @@ def _placed(policy: Policy, finding: str, rung: str) -> str:
     )
     quiet = f"CASE WHEN {loud} THEN 0 ELSE 1 END"
     return (
-        f":env, u.id, p.key, '{finding}', {rung}, p.combo, {first}, {last}, {wanted}, "
+        f":env, u.id, p.key, {finding}, {rung}, p.combo, {first}, {last}, {wanted}, "
         f"u.pointer, {quiet}"
     )
 
@@ -120,7 +122,7 @@ def _by_links(tx: Connection, env: int, policy: Policy, today: date, hinted: Seq
     above = _hints_above(policy.match, hinted)
     run(
         tx,
-        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, 'linked', 'l.rung')} "
+        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, repr('linked'), 'l.rung')} "
         "FROM (SELECT user_id, person, min(rung) AS rung FROM links "
         "WHERE env = :env AND ended IS NULL GROUP BY user_id, person) l "
         "JOIN users u ON u.env = :env AND u.id = l.user_id "
@@ -198,11 +200,13 @@ def _climb(
             "hinted x JOIN users u ON u.id = x.user_id JOIN climbers p ON p.key = x.person "
             f"{ANSWER} WHERE true "
         )
+    # Whoever is contradicted is found all the same: two users on one rung must not look like one.
+    finding = f"CASE WHEN {_agrees(below)} THEN 'decided' ELSE '{DOUBT}' END"
     run(
         tx,
         f"INSERT INTO standing ({COLUMNS}) "
-        f"SELECT {_placed(policy, 'decided', repr(str(rung)))} FROM {found}"
-        f"AND u.env = :env AND u.candidate = 1 AND {_agrees(below)} ORDER BY u.id",
+        f"SELECT {_placed(policy, finding, repr(str(rung)))} FROM {found}"
+        "AND u.env = :env AND u.candidate = 1 ORDER BY u.id",
         env=env,
         today=today.toordinal(),
     )
@@ -231,7 +235,8 @@ def _set_aside(tx: Connection, env: int, pool: str, columns: Sequence[str]) -> b
 def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
     """Take out again whoever was placed twice, shares a user, or has a user who is special."""
     doubtful = [
-        "SELECT person FROM standing WHERE env = :env GROUP BY person HAVING count(*) > 1",
+        "SELECT person FROM standing WHERE env = :env GROUP BY person "
+        f"HAVING count(*) > 1 OR max(finding) = '{DOUBT}'",
         "SELECT person FROM standing WHERE env = :env AND user_id IN "
         "(SELECT user_id FROM standing WHERE env = :env GROUP BY user_id HAVING count(*) > 1)",
         "SELECT s.person FROM standing s JOIN decisions d ON d.subject = s.user_id "

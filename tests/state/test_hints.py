@@ -209,5 +209,17 @@ def test_a_table_that_may_not_be_read_stops_the_run(hinted: World, database: Dat
         report = hinted.reconciler(target).reconcile()
 
     assert report.exit_code == ExitCode.TARGET
-    assert "does not let us read usermappings" in str(report.problem)
+    assert "prvReadUserMapping" in str(report.problem)
     assert select(database, "SELECT * FROM changes") == []
+
+
+def test_two_users_on_one_rung_are_no_answer_whatever_a_lower_one_says(
+    world: World, database: Database
+) -> None:
+    """The deciding rung has two candidates, so that the person is AMBIGUOUS (section 3)."""
+    for each in (ONE, TWO):
+        world.call("PATCH", f"systemusers({each})", {"employeeid": "e7"})
+    world.says([("K7", "", "e7", "e1@x.org", "", "Active", "", "", "field", "3", "")])
+    world.reconcile()
+
+    assert found(database) == {"K7": ["ambiguous", None, None]}
