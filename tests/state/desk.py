@@ -118,6 +118,7 @@ class Shown:
         return self.declared
 
     def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+        self.asked += hints
         raise TokenExpired(f"{token} is too old")
 
     def memberships_since(self, token: str) -> Pages[MembershipRow]:
