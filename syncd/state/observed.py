@@ -111,8 +111,10 @@ def users(
         remember(tx, f"token:{env}:users", "")
     token = recall(tx, f"token:{env}:users")
     if delta and token:
-        since = target.users_since(token, further)
-        with contextlib.suppress(TokenExpired), hints.gleaning(tx, env, since, further) as read:
+        with (
+            contextlib.suppress(TokenExpired),
+            hints.gleaning(tx, env, target.users_since(token, further), further) as read,
+        ):
             return _changed_users(tx, env, read)
     known = _known(tx, "SELECT id || version AS mark FROM users WHERE env = :env", env)
     stored = bool(known)
