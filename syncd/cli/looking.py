@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncd.app import App
 from syncd.cli import listing
-from syncd.cli.render import columns, console, heading, styled
+from syncd.cli.render import columns, console, counted, heading, styled
 from syncd.core.exits import ExitCode
 from syncd.core.preflight import Observation, Verdict, gravest
 
@@ -60,5 +60,6 @@ def _show(name: str, url: str, found: Sequence[Observation]) -> None:
             lines.append(["", f"→ {each.remedy}"])
     out.print(columns(lines, whole=(0,)))
     counts = Counter(each.verdict for each in found)
-    words = {Verdict.OK: "ok", Verdict.WARNING: "warnings", Verdict.FAILURE: "failures"}
-    out.print(styled("  " + " · ".join(f"{counts[each]} {words[each]}" for each in Verdict)))
+    doubtful = counted(counts[Verdict.WARNING], "warning")
+    failing = counted(counts[Verdict.FAILURE], "failure")
+    out.print(styled(f"  {counts[Verdict.OK]} ok · {doubtful} · {failing}"))

@@ -65,11 +65,12 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom the environment takes us for: ids of user and organization, and names of the roles."""
+    """Whom the environment takes us for: ids of user and organization, names of user and roles."""
 
     user: str
     organization: str
     roles: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def _caller(caller: Caller | Trouble) -> Iterator[Observation]:
         yield Observation("WhoAmI", Verdict.FAILURE, caller.sentence)
         return
     roles = f", roles {', '.join(caller.roles)}" if caller.roles else ""
-    yield ok("WhoAmI", f"user {caller.user}{roles}")
+    name = f"{caller.name} " if caller.name else ""
+    yield ok("WhoAmI", f"user {name}{caller.user}{roles}")
 
 
 def _organization(facts: Facts) -> Iterator[Observation]:

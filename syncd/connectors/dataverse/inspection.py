@@ -52,6 +52,7 @@ class _Look:
     size: int
     troubles: list[str] = field(default_factory=list)
     profiles: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
 
     def seen(self, reference: str) -> Seen | None:
         key = guid(reference)
@@ -138,8 +139,8 @@ class _Look:
             active=not row.get("statecode"),
             flagged=bool(row.get("hasmobileofflineprofileidconflict")),
             version=str(row.get("@odata.etag", "")),
-            created=_stamp(row, "created"),
-            modified=_stamp(row, "modified"),
+            created=self._stamp(row, "created"),
+            modified=self._stamp(row, "modified"),
             neighbours=around(self.asking, key),
         )
 
@@ -186,6 +187,23 @@ class _Look:
         profile = _id(found[0], "_defaultmobileofflineprofileid_value") if found else None
         return self._name(profile) or profile
 
+    def _stamp(self, row: Found, verb: str) -> Stamp:
+        at = row.get(f"{verb}on")
+        by, behalf = (self._who(row, f"_{verb}{word}_value") for word in ("by", "onbehalfby"))
+        return Stamp(None if at is None else str(at), by, behalf)
+
+    def _who(self, row: Found, name: str) -> str | None:
+        """Return the name of whoever did something: lists leave some accounts out."""
+        key, called = _id(row, name), shown(row, name)
+        if key is None or called != row.get(name):
+            return called
+        if key not in self.people:
+            query = f"systemusers({key})?$select=fullname"
+            found = self.asking.ask(query, "systemusers", document)
+            there = not isinstance(found, Trouble) and found.get("fullname")
+            self.people[key] = str(there or key)
+        return self.people[key]
+
     def _name(self, profile: str | None) -> str | None:
         return self.profiles.get(profile) if profile else None
 
@@ -204,12 +222,3 @@ def _key(row: Found) -> str:
 def _id(row: Found, name: str) -> str | None:
     value = row.get(name)
     return None if value is None else str(value).lower()
-
-
-def _stamp(row: Found, verb: str) -> Stamp:
-    at = row.get(f"{verb}on")
-    return Stamp(
-        None if at is None else str(at),
-        shown(row, f"_{verb}by_value"),
-        shown(row, f"_{verb}onbehalfby_value"),
-    )

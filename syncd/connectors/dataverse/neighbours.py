@@ -7,6 +7,7 @@ row's id alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from syncd.core.preflight import Trouble
 
 __all__ = ["NEIGHBOURS", "OUTLIVING", "Table", "around", "shown"]
 
+_privilege = re.compile(r"\bprvRead[A-Za-z_]{1,80}\b").search
 MOST = 50
 """Entries that are listed of one table."""
 FORMATTED = "@OData.Community.Display.V1.FormattedValue"
@@ -94,6 +96,7 @@ NEIGHBOURS = (
     ),
 )
 OUTLIVING = tuple(table for table in NEIGHBOURS if table.outlives)
+CODES = frozenset({"errorcode", "errornumber"})
 LABELS: Mapping[str, str] = {
     "errorcode": "error",
     "errornumber": "error",
@@ -120,9 +123,15 @@ def _neighbour(asking: Asking, table: Table, row: str) -> Neighbour:
     )
     found = asking.ask(query, table.entity_set, rows, NAMES)
     if isinstance(found, Trouble):
-        return Neighbour(table.name, table.title, trouble=found.sentence)
+        return Neighbour(table.name, table.title, trouble=_lacking(found.sentence))
     entries = tuple(_entry(table, each) for each in found[:MOST])
     return Neighbour(table.name, table.title, entries, more=len(found) > MOST)
+
+
+def _lacking(sentence: str) -> str:
+    """Name the privilege alone where that is what is missing: nothing but this look needs it."""
+    found = _privilege(sentence)
+    return f"the application user lacks the privilege {found[0]}" if found else sentence
 
 
 def _entry(table: Table, found: Mapping[str, Any]) -> Entry:
@@ -136,6 +145,13 @@ def _entry(table: Table, found: Mapping[str, Any]) -> Entry:
 
 
 def shown(found: Mapping[str, Any], name: str) -> str | None:
-    """Return a value as people read it: its formatted form where the server gives one."""
-    value = found.get(f"{name}{FORMATTED}", found.get(name))
+    """
+    Return a value as people read it: its formatted form where the server gives one.
+
+    Codes of errors are negative numbers there; documentation has them in hex.
+    """
+    value = found.get(name)
+    if isinstance(value, int) and name in CODES and value < 0:
+        return f"0x{value & 0xFFFFFFFF:08x}"
+    value = found.get(f"{name}{FORMATTED}", value)
     return None if value is None or value == "" else " ".join(str(value).split())

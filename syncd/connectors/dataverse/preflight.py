@@ -88,7 +88,7 @@ class _Look:
         except TargetError as error:
             return Facts(url, signing, entry=("WhoAmI", Trouble(str(error))), skew=skew)
         user = str(body.get("UserId", "")).lower()
-        caller = Caller(user, str(body.get("OrganizationId", "")), self._roles(user))
+        caller = self._caller(user, str(body.get("OrganizationId", "")))
         found = self.asking.ask(CURRENT, "the organization", document)
         tables = {use.name: self._table(use) for use in self.uses}
         readable = {use.name: self._readable(use) for use in self.uses}
@@ -108,6 +108,12 @@ class _Look:
             retention=self._retention(),
             broken=self.asking.broken,
         )
+
+    def _caller(self, user: str, organization: str) -> Caller:
+        query = f"systemusers({user})?$select=fullname"
+        found = self.asking.ask(query, "our own user", document)
+        name = "" if isinstance(found, Trouble) else str(found.get("fullname") or "")
+        return Caller(user, organization, self._roles(user), name)
 
     def _roles(self, user: str) -> tuple[str, ...]:
         """Return the names of the caller's own roles; those of its teams are not among them."""

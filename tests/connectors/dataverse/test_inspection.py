@@ -33,7 +33,7 @@ def surround(world: World, row: str) -> None:
             "name": "Cascade",
             "statuscode": 31,
             "statecode": 3,
-            "errorcode": 7,
+            "errorcode": -2147220891,
             "friendlymessage": "it failed",
             **about,
         },
@@ -112,7 +112,7 @@ def test_a_row_is_shown_with_everything_that_refers_to_it(peopled: World) -> Non
     (row,) = found.rows
     said = {each.table: [entry.said for entry in each.entries] for each in row.neighbours}
     assert said == {
-        "asyncoperation": ["Failed, Cascade, error 7, it failed"],
+        "asyncoperation": ["Failed, Cascade, error 0x80040265, it failed"],
         "bulkdeletefailure": ["error 9, in use"],
         "syncerror": ["Record not found, upload, not found"],
         "processsession": ["Completed, dialog"],
@@ -145,7 +145,7 @@ def test_who_made_a_row_and_who_changed_it_last_is_shown(peopled: World) -> None
     assert row.modified is not None
     assert row.created.at is not None
     assert row.created.at.endswith("Z")
-    assert row.created.by
+    assert row.created.by == "# syncd"
     assert row.modified.on_behalf_of is None
 
 
