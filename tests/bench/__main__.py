@@ -1,7 +1,8 @@
 """
-How long a cycle takes, and where the time goes.
+How long a cycle takes, and where the time goes; and what the environment takes of it.
 
     python -m tests.bench [--people N …] [--database sqlite|postgresql|both]
+                          [--section cycle|wire|all]
 """
 
 from __future__ import annotations
@@ -11,17 +12,25 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from tests import postgres
+from tests.bench import wire
 from tests.bench.company import OWNERSHIP, Company
-from tests.bench.measure import Bench, BenchError, Figures, NewState, sqlite_program
+from tests.bench.measure import Bench, Figures, NewState, sqlite_program
+from tests.bench.processes import BenchError
 from tests.bench.report import conditions, growth, table, targets
+from tests.bench.writing import changes_for
 
 SIZES = (10_000, 100_000, 1_000_000)
 DATABASES = ("sqlite", "postgresql")
+SECTIONS = ("cycle", "wire", "all")
+
+Say = Callable[[str], None]
+Places = Generator[tuple[Path, NewState], None, None]
+"""Gives an empty folder, the last one's being gone, and what gives state databases."""
 
 
 def main() -> int:
@@ -36,8 +45,9 @@ def main() -> int:
         print(f"[{time.monotonic() - started:5.0f} s] {words}", file=sys.stderr, flush=True)
 
     try:
-        sqlite_program()
-        print(*conditions(asked.ownership, asked.rounds), sep="\n")
+        if asked.section != "wire":
+            sqlite_program()
+            print(*conditions(asked.ownership, asked.rounds), sep="\n")
         for name in names:
             _measure_all(asked, name, say)
     except BenchError as error:
@@ -50,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--people", type=_people, nargs="+", default=list(SIZES))
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
+    parser.add_argument("--section", choices=SECTIONS, default=SECTIONS[-1])
     parser.add_argument("--ownership", choices=OWNERSHIP, default=OWNERSHIP[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often most cycles are measured")
     parser.add_argument("--seed", type=int, default=1)
@@ -63,20 +74,45 @@ def _people(text: str) -> int:
     return number
 
 
-def _measure_all(asked: argparse.Namespace, name: str, say: Callable[[str], None]) -> None:
-    before: Figures | None = None
+def _measure_all(asked: argparse.Namespace, name: str, say: Say) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(postgres.serve()) if name == "postgresql" else None
-        for people in sorted(asked.people):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="syncd-bench-")))
-            company = Company(people, asked.seed)
-            say(f"{people:,} people, {name}")
-            bench = Bench(company, asked.ownership, name, asked.rounds, folder, say)
-            figures = bench.run(server.database if server else _files(folder))
-            print("", *table(figures), "", *targets(figures), sep="\n")
-            if before is not None:
-                print(growth(before, figures), flush=True)
-            before = figures
+
+        def folders() -> Places:
+            while True:
+                with tempfile.TemporaryDirectory(prefix="syncd-bench-") as folder:
+                    yield Path(folder), server.database if server else _files(Path(folder))
+
+        places = stack.enter_context(closing(folders()))
+        if asked.section != "wire":
+            _measure_cycles(asked, name, places, say)
+        if asked.section != "cycle":
+            _measure_wire(asked, name, places, say)
+
+
+def _measure_cycles(asked: argparse.Namespace, name: str, places: Places, say: Say) -> None:
+    before: Figures | None = None
+    for people in sorted(asked.people):
+        folder, new_state = next(places)
+        company = Company(people, asked.seed)
+        say(f"{people:,} people, {name}")
+        figures = Bench(company, asked.ownership, name, asked.rounds, folder, say).run(new_state)
+        print("", *table(figures), "", *targets(figures), sep="\n")
+        if before is not None:
+            print(growth(before, figures), flush=True)
+        before = figures
+
+
+def _measure_wire(asked: argparse.Namespace, name: str, places: Places, say: Say) -> None:
+    """Read companies of every size; apply what the largest of them is worth."""
+    for people in sorted(asked.people):
+        folder, new_state = next(places)
+        say(f"{people:,} people, {name}")
+        found = wire.read(Company(people, asked.seed), name, new_state, folder, say)
+        print("", *found, sep="\n", flush=True)
+    folder, new_state = next(places)
+    changes = changes_for(max(asked.people))
+    print("", *wire.write(changes, name, new_state, folder, asked.seed, say), sep="\n", flush=True)
 
 
 def _files(folder: Path) -> NewState:

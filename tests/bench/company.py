@@ -48,6 +48,9 @@ class Part(StrEnum):
     CONFLICT = "conflict"
 
 
+RESTLESS = (Part.JOINER, Part.LEAVER, Part.MOVER)
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """One person, the account, and the ids of the rows that exist or may come to exist."""
@@ -74,11 +77,13 @@ class Company:
     So many people on the first day, a multiple of a thousand, and 1 % more on the second.
 
     On each day, of every thousand people 10 join, 10 leave, 20 move to another profile and
-    2 have two rows that contradict each other; nobody does so on both days.
+    2 have two rows that contradict each other; nobody does so on both days. In a *restless*
+    company, for the first day only, of three people one joins, one leaves and one moves.
     """
 
     people: int
     seed: int = 1
+    restless: bool = False
 
     @property
     def accounts(self) -> int:
@@ -93,12 +98,16 @@ class Company:
     @property
     def rows(self) -> int:
         """The number of membership rows before the first run."""
+        if self.restless:
+            return self.people - (self.people + 2) // 3
         return self.people * (THOUSAND - 10 + 2) // THOUSAND
 
     def part(self, number: int, day: int) -> Part:
         """Say what a person does on a day."""
         if number >= self.people:
             return Part.JOINER if day == 2 else Part.STEADY
+        if self.restless:
+            return RESTLESS[number % 3]
         place = number % THOUSAND - (100 if day == 2 else 0)
         if day == 1 and 0 <= place < 10:
             return Part.JOINER
@@ -195,7 +204,15 @@ def profiles() -> list[tuple[str, str]]:
     ]
 
 
-def configuration(company: Company, *, url: str, state: str, source: Path, ownership: str) -> str:
+def configuration(
+    company: Company,
+    *,
+    url: str,
+    state: str,
+    source: Path,
+    ownership: str,
+    batch_size: int = 100,
+) -> str:
     """Write the configuration: forty rules, and gates wide enough for the whole plan."""
     wide = f"{{ percent = 100, absolute = {company.accounts}, floor = {company.accounts} }}"
     return "\n".join(
@@ -204,6 +221,7 @@ def configuration(company: Company, *, url: str, state: str, source: Path, owner
             "[environments.bench]",
             f"url = {json.dumps(url)}",
             'auth = { method = "none" }',
+            f"http = {{ batch_size = {batch_size} }}",
             "[policy]",
             f"ownership = {json.dumps(ownership)}",
             "[policy.gates]",

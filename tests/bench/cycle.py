@@ -1,9 +1,10 @@
 """
 One cycle in a process of its own, so that its peak memory is nobody else's.
 
-    python -m tests.bench.cycle FILE [--apply | --warm]
+    python -m tests.bench.cycle FILE [--apply] [--delta] | --warm
 
-prints one JSON document. Without --apply the run is asked to stop when its plan is saved.
+prints one JSON document. Without --apply the run is asked to stop when its plan is saved;
+with --delta it reads only what changed in the environment.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from syncd.app import App, build
 from syncd.engine.parts import RunReport
 from syncd.state.database import Database, rows
 
-__all__ = ["APPLYING", "STARTING", "Measured", "Phase"]
+__all__ = ["APPLYING", "ENVIRONMENT", "STARTING", "Measured", "Phase"]
 
 APPLYING = "applying"
 STARTING = "starting"
@@ -86,14 +87,14 @@ class _Watch:
         self._since = now
 
 
-def measure(path: Path, *, apply: bool) -> Measured:
+def measure(path: Path, *, apply: bool, delta: bool) -> Measured:
     """Run one cycle."""
     stop = Event()
     watch = _Watch(stop, apply)
     app = build(path, os.environ, stop)
     with app.database() as database:
         with app.reconciler(database, ENVIRONMENT, watch) as reconciler:
-            report = reconciler.reconcile()
+            report = reconciler.reconcile(delta=delta)
         watch.lap()
         changes = _changes(database, report)
     outcomes = {str(result): number for result, number in (report.outcomes or {}).items()}
@@ -133,12 +134,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
     parser.add_argument("--apply", action="store_true")
+    parser.add_argument("--delta", action="store_true")
     parser.add_argument("--warm", action="store_true")
     asked = parser.parse_args(arguments)
     if asked.warm:
         warm(build(asked.file, os.environ))
         return
-    print(json.dumps(asdict(measure(asked.file, apply=asked.apply))))
+    print(json.dumps(asdict(measure(asked.file, apply=asked.apply, delta=asked.delta))))
 
 
 if __name__ == "__main__":

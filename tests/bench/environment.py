@@ -80,9 +80,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--people", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--restless", action="store_true")
     asked = parser.parse_args()
     store = Store()
-    fill(store, Company(asked.people, asked.seed))
+    fill(store, Company(asked.people, asked.seed, restless=asked.restless))
     serve(Sandbox(store), "127.0.0.1", 0, None, lambda url: print(url, flush=True))
 
 

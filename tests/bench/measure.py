@@ -7,33 +7,27 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from tests.bench.company import NOW, Company, Part, configuration, profiles
-from tests.bench.cycle import Measured, Phase
+from tests.bench.company import Company, Part, configuration, profiles
+from tests.bench.cycle import Measured
 from tests.bench.expected import Expected, differences, expected
+from tests.bench.processes import BenchError, cycle, run, served
 
-__all__ = ["Bench", "BenchError", "Cycle", "Figures", "NewState", "sqlite_program"]
+__all__ = ["Bench", "Cycle", "Figures", "NewState", "sqlite_program"]
 
-ROOT = Path(__file__).parents[2]
 BATCH = 100
 BOUNDARY = "bench"
 
 NewState = Callable[[], AbstractContextManager[str]]
 """Gives the URL of an empty state database, for the length of a with-block."""
-
-
-class BenchError(Exception):
-    """The benchmark cannot go on; its text says why."""
 
 
 @dataclass(slots=True)
@@ -113,14 +107,14 @@ class Bench:
         """Measure every kind of cycle. Raises BenchError if one finds what is not there."""
         self.say("making people and environment")
         self.company.write(self.csv, 1)
-        with _environment(self.company) as url:
+        with served(self.company) as url:
             for number in range(1, self.rounds + 1):
                 last = number == self.rounds
                 with new_state() as state:
                     self._configure(url, state)
                     if number == 1:
                         self.say("reading the environment once, unmeasured")
-                        _run(["tests.bench.cycle", str(self._file), "--warm"], 1)
+                        run(["tests.bench.cycle", str(self._file), "--warm"], 1)
                     self._import()
                     self._measure("cold", 1, self._expect(1, settled=False), apply=last)
                     if last:
@@ -153,6 +147,7 @@ class Bench:
             self._measure("full no-op", 1, wanted, apply=True)
             self._import()
             self._measure("idle", 1, wanted, apply=True)
+            self._measure("nothing new", 1, wanted, apply=True, delta=True)
 
     def _second_day(self, url: str) -> None:
         self.say("making the second day")
@@ -171,14 +166,14 @@ class Bench:
         self.figures.imports.append((time.perf_counter() - started, _worked() - worked))
         target.unlink()
 
-    def _measure(self, name: str, day: int, wanted: Expected, *, apply: bool) -> None:
-        cycle = self.figures.cycles.setdefault(name, Cycle(name))
+    def _measure(
+        self, name: str, day: int, wanted: Expected, *, apply: bool, delta: bool = False
+    ) -> None:
         self.say(f"{name} cycle")
-        command = ["tests.bench.cycle", str(self._file), *(["--apply"] if apply else [])]
-        found: dict[str, Any] = json.loads(_run(command, day))
-        measured = Measured(**{**found, "phases": [Phase(**each) for each in found["phases"]]})
+        options = [("--apply", apply), ("--delta", delta)]
+        measured = cycle(self._file, day, *(option for option, on in options if on))
         self._check(name, wanted, measured, apply=apply)
-        cycle.runs.append(measured)
+        self.figures.cycles.setdefault(name, Cycle(name)).runs.append(measured)
 
     def _check(self, name: str, wanted: Expected, found: Measured, *, apply: bool) -> None:
         wrong = differences(wanted.situations, found.situations)
@@ -192,41 +187,10 @@ class Bench:
             raise BenchError(f"{name} cycle, {size} people, {place}: {'; '.join(wrong)}")
 
 
-@contextmanager
-def _environment(company: Company) -> Iterator[str]:
-    """Start the sandbox and yield its address; it is gone afterwards."""
-    command = [sys.executable, "-m", "tests.bench.environment"]
-    command += ["--people", str(company.people), "--seed", str(company.seed)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            url = process.stdout.readline().strip() if process.stdout else ""
-            if not url:
-                raise BenchError("the sandbox did not start; its words are above")
-            yield url
-        finally:
-            process.terminate()
-
-
 def _worked() -> float:
     """Return the processor's seconds of all processes that we have started and that ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _run(module: list[str], day: int) -> str:
-    """Run one of our modules on a day; return what it prints."""
-    environ = {**os.environ, "SYNCD_NOW": NOW[day]}
-    done = subprocess.run(
-        [sys.executable, "-m", *module],
-        check=False,
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise BenchError(f"{module[0]} ended with {done.returncode}; its words are above")
-    return done.stdout
 
 
 def _swap_last_lines(path: Path) -> None:

@@ -17,6 +17,7 @@ RATIOS = (
     ("full no-op", "import", 2.5),
     ("full no-op", "cold", 0.45),
     ("idle", "cold", 0.25),
+    ("nothing new", "cold", 0.02),
 )
 """Which cycle is divided by what, and the most that is meant to come out."""
 MEANT_FOR = 1_000_000
@@ -78,7 +79,9 @@ def _line(phase: Phase, share: str, rate: str) -> str:
 
 def _rate(phase: Phase, cycle: Cycle, company: Company) -> str:
     number = {
-        f"reading {SOURCE}": 0 if cycle.name in {"idle", "settling"} else company.people,
+        f"reading {SOURCE}": 0
+        if cycle.name in {"idle", "nothing new", "settling"}
+        else company.people,
         "reading users": company.accounts,
         "reading memberships": company.rows,
         "comparing": company.people,
@@ -140,7 +143,8 @@ def conditions(ownership: str, rounds: int) -> Sequence[str]:
         f"cold: empty state database, {rounds} times; the last plan is applied, timed apart.",
         "settling: the run after it reads what the plan wrote; shown, used in no ratio.",
         "full no-op: the last two rows of the file are swapped, so that its digest is new and all",
-        "rows are read again. idle: the same file; the environment is read again.",
+        "rows are read again. idle: the same file; the environment is read again. nothing new: of",
+        "the environment only what changed is read.",
         f"seconds: from the configuration to the saved plan, without {APPLYING}; {STARTING}: the",
         "configuration and the state database are opened. CPU: of the measured process alone.",
     )
