@@ -92,7 +92,7 @@ class Facts:
     `entry` is what stood in the way of the first answer: the check that it belongs to, and
     why. Nothing else was looked at then. `broken` says why the look ended early. `tables`,
     `readable` are by logical name; `readable` has what stood in the way of reading one
-    row. `privileges` maps a name in lower case to its depth. `skew` is by how many
+    row. `privileges` maps names and ids, in lower case, to a depth. `skew` is by how many
     seconds our clock is ahead; `trips` are the seconds that requests took; `retention` is for
     how many days delta links are good.
     """

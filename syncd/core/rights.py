@@ -37,8 +37,8 @@ def unreadable(facts: Facts) -> frozenset[str]:
         name
         for name, found in facts.tables.items()
         if isinstance(found, TableFound)
-        and found.privileges.get("Read") is not None
-        and found.privileges["Read"].lower() not in held
+        and "Read" in found.privileges
+        and found.depth("Read", held) is None
     )
 
 
@@ -79,7 +79,7 @@ def _table(
         name = found.privileges.get(right.kind)
         if name is None:
             continue  # the table knows no such privilege: nobody needs it
-        depth = held.get(name.lower())
+        depth = found.depth(right.kind, held)
         if depth == GLOBAL:
             well.append(KINDS.get(right.kind, right.kind))
         else:

@@ -92,7 +92,7 @@ class TableFound:
     A table as metadata describes it.
 
     `navs` maps a lookup's column to its navigation names, each with the table that it leads
-    to; `privileges` a privilege's type to its name.
+    to; `privileges` a privilege's type to its name, `privilege_ids` that name to its id.
     """
 
     name: str
@@ -106,3 +106,13 @@ class TableFound:
     navs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     keys: tuple[KeyFound, ...] = ()
     privileges: Mapping[str, str] = field(default_factory=dict)
+    privilege_ids: Mapping[str, str] = field(default_factory=dict)
+
+    def depth(self, kind: str, held: Mapping[str, str]) -> str | None:
+        """
+        Return how far a privilege on this table reaches, None if it is not *held*.
+
+        It is looked for by its id, too: what is held may come without names.
+        """
+        name = self.privileges[kind]
+        return held.get(name.lower()) or held.get(self.privilege_ids.get(name, ""))

@@ -38,6 +38,9 @@ def described(found: Document, lengths: Mapping[str, int]) -> TableFound:
             for each in found["Keys"]
         ),
         privileges={each["PrivilegeType"]: each["Name"] for each in found["Privileges"]},
+        privilege_ids={
+            each["Name"]: str(each.get("PrivilegeId", "")).lower() for each in found["Privileges"]
+        },
     )
 
 

@@ -189,14 +189,14 @@ def _made(found: Any, make: Callable[[Any], Found]) -> Found | Trouble:
 
 
 def _depths(found: Mapping[str, Any]) -> dict[str, str]:
-    """Return the widest depth of each privilege, by its name in lower case."""
+    """Return the widest depth of each privilege, by its id and, if it has one, its name."""
     held: dict[str, str] = {}
     for each in found["RolePrivileges"]:
-        name = str(each["PrivilegeName"]).lower()
         depth = NUMBERED.get(str(each["Depth"]), str(each["Depth"]))
-        before = held.get(name)
-        if before is None or _rank(depth) > _rank(before):
-            held[name] = depth
+        for key in filter(None, (each.get("PrivilegeName"), each["PrivilegeId"])):
+            before = held.get(key.lower())
+            if before is None or _rank(depth) > _rank(before):
+                held[key.lower()] = depth
     return held
 
 

@@ -219,6 +219,25 @@ def test_a_right_that_is_missing_is_said_once_and_by_its_name(
     assert f"({lacking})" in bad[0].remedy
 
 
+def test_privileges_without_names_are_known_by_their_ids(world: World) -> None:
+    """A name may be empty; then too it is said which privilege is missing."""
+    order(world, "lacking", {"privileges": ["prvAppendToUser"]})
+
+    def nameless(address: str) -> httpx.Response | None:
+        if "RetrieveUserPrivileges" not in address:
+            return None
+        path, _, query = address.partition("?")
+        answer = world.sandbox.answer("GET", path, query, {}, b"")
+        body = json.loads(answer.content)
+        for each in body["RolePrivileges"]:
+            each["PrivilegeName"] = None
+        return httpx.Response(200, json=body)
+
+    bad = wrong(world.open(transport=Between(world, nameless)))
+
+    assert [check for check, _ in bad] == ["rights on User"]
+
+
 def test_roles_of_the_caller_are_read(world: World) -> None:
     """So that it can be said in which of them something is missing."""
     roles = {"value": [{"roleid": P1, "name": "syncd"}, {"roleid": P2, "name": "Basic User"}]}
