@@ -15,7 +15,7 @@ from syncd.config import Config, load
 from syncd.config.models import Auth
 from syncd.connectors.auth import open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
-from syncd.connectors.sources.files import CsvSource, JsonlSource
+from syncd.connectors.sources import open_source
 from syncd.core.doctor import judge
 from syncd.core.errors import ConfigError, UsageError
 from syncd.core.ports import Halt
@@ -77,16 +77,7 @@ class App:
 
     def sources(self) -> list[Ranked]:
         """Return the sources in the order of the configuration."""
-        found: list[Ranked] = []
-        for each in self.config.sources:
-            mapping = each.mapping()
-            source: CsvSource | JsonlSource
-            if each.type == "csv":
-                source = CsvSource(each.name, each.path, mapping, each.encoding, each.delimiter)
-            else:
-                source = JsonlSource(each.name, each.path, mapping, each.encoding)
-            found.append(Ranked(source, each.rank))
-        return found
+        return [Ranked(open_source(each, self.stop), each.rank) for each in self.config.sources]
 
     def target(
         self,

@@ -20,7 +20,7 @@ from syncd.config.models import (
     Settings,
     State,
 )
-from syncd.config.sources import CsvSource, FileSource, JsonlSource
+from syncd.config.sources import CsvSource, JsonlSource, ReadableSource
 
 __all__ = [
     "Auth",
@@ -28,12 +28,12 @@ __all__ = [
     "Config",
     "CsvSource",
     "Environment",
-    "FileSource",
     "Http",
     "JsonlSource",
     "Log",
     "NoAuth",
     "PolicySettings",
+    "ReadableSource",
     "Settings",
     "State",
     "json_schema",

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from syncd.config.expressions import ALWAYS, ANY, LIST
+from syncd.config.person import FieldSettings
 from syncd.config.problems import Place, Problem, show
 from syncd.config.shape import nearest
-from syncd.config.sources import FieldSettings
 from syncd.config.values import loopback
 from syncd.core import identity
 from syncd.core.cells import Unfit, cell_reader

@@ -15,7 +15,7 @@ from syncd.config.expressions import Expression, ExpressionError, compile_rule
 from syncd.config.loaded import Config
 from syncd.config.models import Settings
 from syncd.config.problems import Place, Problem, dotted, problems
-from syncd.config.sources import FileSource, LaterSource, RuleSettings
+from syncd.config.sources import LaterSource, ReadableSource, RuleSettings
 from syncd.config.values import Surroundings
 from syncd.core.errors import ConfigError
 from syncd.core.rules import Rule
@@ -119,7 +119,7 @@ def _warnings(expressions: Mapping[int, Expression]) -> list[Problem]:
     ]
 
 
-def _readable(settings: Settings) -> tuple[FileSource, ...]:
+def _readable(settings: Settings) -> tuple[ReadableSource, ...]:
     """Return the sources; those of later kinds are problems and do not get here."""
     return tuple(each for each in settings.sources if not isinstance(each, LaterSource))
 

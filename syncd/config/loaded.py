@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from syncd.config.models import Auth, Http, Log, PolicySettings, Settings, State
 from syncd.config.service import WEEKDAYS, Blackout
-from syncd.config.sources import FileSource
+from syncd.config.sources import CsvSource, JsonlSource, ReadableSource
 from syncd.core import identity
 from syncd.core.blackouts import Calendar, Window
 from syncd.core.model import Rung
@@ -48,7 +48,7 @@ class Config:
     file: Path
     folder: Path
     settings: Settings
-    sources: tuple[FileSource, ...]
+    sources: tuple[ReadableSource, ...]
     all_rules: tuple[Rule, ...]
     warnings: tuple[str, ...] = ()
 
@@ -111,7 +111,8 @@ class Config:
         """A hash of everything that decides; the same wherever the file lies, without secrets."""
         shown = self.effective()
         for source, settings in zip(shown["sources"], self.sources, strict=True):
-            source["path"] = _relative(settings.path, self.folder)
+            if isinstance(settings, CsvSource | JsonlSource):
+                source["path"] = _relative(settings.path, self.folder)
         deciding = {
             "environments": {
                 name: {"url": each["url"].lower(), "policy": each["policy"]}

@@ -11,8 +11,8 @@ from pydantic import BaseModel, SecretStr
 
 from syncd.config import shape
 from syncd.config.models import Settings
+from syncd.config.person import FieldSettings
 from syncd.config.problems import Place, Problem, show
-from syncd.config.sources import FieldSettings
 
 __all__ = ["Overridden", "apply"]
 

@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 from syncd.config import shape
 from syncd.config.checks import LATER_RUNGS, LATER_SOURCES
 from syncd.config.models import Settings
-from syncd.config.sources import FieldSettings, LaterSource
+from syncd.config.person import FieldSettings
+from syncd.config.sources import LaterSource
 from syncd.config.values import written
 
 __all__ = ["reference_markdown"]

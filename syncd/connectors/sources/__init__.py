@@ -1,1 +1,30 @@
-"""The systems that own data about people; each implements the port `syncd.core.ports.Source`."""
+"""Systems that own data about people, each behind the same port."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from syncd.config import CsvSource, JsonlSource, ReadableSource
+from syncd.core.ports import Halt, Source
+
+__all__ = ["open_source"]
+
+
+def open_source(settings: ReadableSource, stop: Halt) -> Source:  # noqa: ARG001  # some wait
+    """
+    Return what reads a source; nothing is opened yet.
+
+    *stop* ends waiting. Raises ConfigError for settings that cannot be used.
+    """
+    mapping = settings.mapping()
+    match settings:
+        case CsvSource(name=name, path=path, encoding=encoding, delimiter=delimiter):
+            from syncd.connectors.sources import files  # noqa: PLC0415  # only what is used
+
+            return files.CsvSource(name, path, mapping, encoding, delimiter)
+        case JsonlSource(name=name, path=path, encoding=encoding):
+            from syncd.connectors.sources import files  # noqa: PLC0415  # only what is used
+
+            return files.JsonlSource(name, path, mapping, encoding)
+        case _:
+            assert_never(settings)
