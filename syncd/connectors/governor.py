@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from syncd.connectors.throttle import Throttle
 from syncd.core.ledger import Ledger
 
-__all__ = ["CONCURRENCY", "Governor"]
+__all__ = ["CONCURRENCY", "MOST", "Governor"]
 
 UNHINTED = 5
 """Lanes where the server gives no hint (dataverse-web-api.md section 5.2)."""

@@ -24,6 +24,7 @@ __all__ = [
     "is_loopback",
     "open_client",
     "origin",
+    "read_code",
     "retry_after",
     "seconds",
 ]

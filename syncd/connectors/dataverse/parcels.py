@@ -19,7 +19,7 @@ from syncd.core.ledger import Message
 from syncd.core.model import Action
 from syncd.core.plan import Fault, Result
 
-__all__ = ["Form", "Parcel", "given_ids", "pack", "post", "single", "unguarded"]
+__all__ = ["BY_REFERENCE", "Form", "Parcel", "given_ids", "pack", "post", "single", "unguarded"]
 
 LEAST = 10
 """Rows from which on a bulk call pays: below, a batch costs the server little more."""
