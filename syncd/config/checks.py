@@ -262,7 +262,8 @@ def _mappings(raw: Table) -> Iterator[Problem]:
         if mapping.get("present", True) is True and "attribute" not in mapping:
             yield Problem((*place, "attribute"), "is required")
         named = mapping.get("environments")
-        where = [name.strip() for name in named if isinstance(name, str)] if named else []
+        listed = named if isinstance(named, list) else []
+        where = [name.strip() for name in listed if isinstance(name, str)]
         for name in where:
             if everywhere and name not in everywhere:
                 says = f"there is no environment {show(name)}{nearest(name, everywhere)}"
