@@ -20,6 +20,7 @@ COMMANDS = (
     "demo",
     "run",
     "look",
+    "usermappings",
     "cases",
     "dead_letters",
     "environment",

@@ -116,9 +116,11 @@ def note(
     user: str | None = None,
     after: str | None = None,
     membership: str | None = None,
+    before: str | None = None,
+    result: str = "done",
 ) -> None:
     """Write a line of the audit log about something that was decided."""
-    line = (now, env, None, who, what, person, user, membership, None, after, why, "done")
+    line = (now, env, None, who, what, person, user, membership, before, after, why, result)
     bulk(tx, "audit", AUDIT, [line])
 
 

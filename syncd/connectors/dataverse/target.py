@@ -19,13 +19,14 @@ from syncd.connectors.governor import MOST as MOST_LANES
 from syncd.connectors.governor import Governor
 from syncd.connectors.http import Channel, Observe, open_client
 from syncd.connectors.throttle import Throttle
-from syncd.core.hints import Hint, Hints
+from syncd.core.hints import Declared, Hint, Hints
 from syncd.core.inspection import Seen
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
-from syncd.core.plan import Change, Outcome
+from syncd.core.plan import Change, Outcome, Result
 from syncd.core.ports import Halt, MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
 from syncd.core.preflight import Facts
+from syncd.core.usermappings import Step
 from syncd.core.uses import TableUse
 
 __all__ = ["DataverseTarget", "open_target"]
@@ -89,6 +90,11 @@ class DataverseTarget:
         return self._channel.governor.ledger
 
     @property
+    def host(self) -> str:
+        """The environment's host, for sentences."""
+        return self._channel.host
+
+    @property
     def requests(self) -> int:
         """How many requests were sent so far."""
         return self._channel.requests
@@ -113,6 +119,18 @@ class DataverseTarget:
     def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
         return reads.memberships(self._channel, self._page_size, known, self._profiles)
+
+    def mappings(self) -> list[Declared]:
+        """Give the rows of `usermapping`."""
+        return usermappings.rows(self._channel, self._page_size)
+
+    def mappable(self) -> frozenset[str]:
+        """Give the user columns that a mapping may name."""
+        return usermappings.columns(self._channel, self._page_size)
+
+    def map(self, step: Step) -> tuple[Result, str]:
+        """Change one row of `usermapping`; nothing but `syncd usermappings apply` calls this."""
+        return usermappings.carry_out(self._channel, self._page_size, step)
 
     def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         """Give the users that changed since a read gave *token*. Raises TokenExpired, too."""
