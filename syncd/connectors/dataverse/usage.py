@@ -119,6 +119,18 @@ TEAMS = TableUse(
     rights=(Right("Read", "it is not seen whom teams bring profiles", everywhere=False),),
     vital=False,
 )
+MAPPINGS = TableUse(
+    "usermapping",
+    "usermappings",
+    "usermappingid",
+    (
+        Column("usermappingid", GUID),
+        Column("partnerapplicationtype", CHOICE),
+        *_text("claimtype", "systemuserattributename"),
+    ),
+    rights=(Right("Read", "the rung usermapping of policy.match cannot be used"),),
+)
+"""Used only where the ladder names its rung."""
 RUNGS = {Rung.EMPLOYEE_ID: "employeeid", Rung.MAIL: "internalemailaddress"}
 """Columns of users that nothing but a rung needs."""
 
@@ -130,4 +142,5 @@ def tables(match: Sequence[Rung]) -> tuple[TableUse, ...]:
         USERS.name, USERS.entity_set, USERS.key, USERS.columns + extra,
         rights=USERS.rights, tracked=USERS.tracked,
     )  # fmt: skip
-    return ROWS, users, PROFILES, TEAM_ROWS, MEMBERS, TEAMS
+    further = (MAPPINGS,) if Rung.USERMAPPING in match else ()
+    return ROWS, users, PROFILES, TEAM_ROWS, MEMBERS, TEAMS, *further

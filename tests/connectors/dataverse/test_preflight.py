@@ -100,6 +100,7 @@ def test_the_list_of_what_is_used_is_what_reads_ask_for(world: World) -> None:
     list(target.memberships(set()))
     target.profiles()
     target.team_profiles()
+    target.hints()
     read = read_of(wire.heard)
 
     for use in tables(tuple(Rung)):
@@ -326,5 +327,5 @@ def test_metadata_of_another_shape_is_a_sentence(world: World) -> None:
 
     found = wrong(world.open(transport=wire))
 
-    assert {check for check, _ in found} == {f"table {use.name}" for use in tables(())}
+    assert {check for check, _ in found} == {f"table {use.name}" for use in tables(tuple(Rung))}
     assert all("another shape than documented (KeyError)" in seen for _, seen in found)
