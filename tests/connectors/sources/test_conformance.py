@@ -15,8 +15,12 @@ from tests.connectors.sources.backends import Backend
 BACKENDS = {
     "csv": "files.open_csv",
     "jsonl": "files.open_jsonl",
+    "sql-postgresql": "sql.open_postgresql",
+    "sql-sqlite": "sql.open_sqlite",
 }
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
+SERVERS = {"sql-postgresql": "postgresql_server"}
+"""Fixtures of servers that start once for all tests; the opener takes one beside the folder."""
 INCREMENTAL: tuple[str, ...] = ()
 """Those that can read only what changed, deletions too."""
 PEOPLE = 7
@@ -36,7 +40,9 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     """Give each system in turn, with seven people."""
     module, opener = BACKENDS[request.param].split(".")
     opened = getattr(import_module(f"tests.connectors.sources.backends.{module}"), opener)
-    with opened(tmp_path) as system:
+    server = SERVERS.get(request.param)
+    needed = [] if server is None else [request.getfixturevalue(server)]
+    with opened(tmp_path, *needed) as system:
         for which in range(PEOPLE):
             system.put(f"K{which}", cells(which))
         yield system
