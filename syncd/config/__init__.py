@@ -21,6 +21,7 @@ from syncd.config.models import (
     State,
 )
 from syncd.config.sources import CsvSource, JsonlSource, ReadableSource
+from syncd.config.sql import SqlSource
 
 __all__ = [
     "Auth",
@@ -35,6 +36,7 @@ __all__ = [
     "PolicySettings",
     "ReadableSource",
     "Settings",
+    "SqlSource",
     "State",
     "json_schema",
     "load",

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from syncd.config.models import Auth, Http, Log, PolicySettings, Settings, State
 from syncd.config.service import WEEKDAYS, Blackout
 from syncd.config.sources import CsvSource, JsonlSource, ReadableSource
+from syncd.config.sql import SqlSource
 from syncd.core import identity
 from syncd.core.blackouts import Calendar, Window
 from syncd.core.model import Rung
@@ -113,6 +114,8 @@ class Config:
         for source, settings in zip(shown["sources"], self.sources, strict=True):
             if isinstance(settings, CsvSource | JsonlSource):
                 source["path"] = _relative(settings.path, self.folder)
+            if isinstance(settings, SqlSource):
+                source["url"] = source["url"].replace(f"sqlite:///{self.folder}/", "sqlite:///")
         deciding = {
             "environments": {
                 name: {"url": each["url"].lower(), "policy": each["policy"]}

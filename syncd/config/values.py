@@ -23,6 +23,7 @@ from pydantic import (
 from syncd.core import identity
 
 __all__ = [
+    "DatabaseUrl",
     "Duration",
     "File",
     "Pause",
@@ -40,6 +41,7 @@ __all__ = [
 MASK = "***"
 REFERENCE = 'write { env = "NAME" } or { file = "path" }'
 DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([smhd])", re.ASCII)
+DATABASE = re.compile(r"[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)?://", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -192,6 +194,17 @@ def _state_url(value: object, info: ValidationInfo) -> SecretStr:
     raise ValueError(f'{subject} start with "sqlite:///" or "postgresql+psycopg://"')
 
 
+def _database_url(value: object, info: ValidationInfo) -> SecretStr:
+    address, name = _literal_or_secret(value, info)
+    address = address.strip()
+    if address.startswith("sqlite:///"):
+        return SecretStr(_sqlite(address.removeprefix("sqlite:///"), _around(info).folder))
+    if not DATABASE.match(address):
+        subject = "must" if name == "it" else f"what {name} holds must"
+        raise ValueError(f'{subject} be the address of a database, "postgresql+psycopg://…"')
+    return SecretStr(address)
+
+
 def _sqlite(rest: str, folder: Path) -> str:
     path, mark, options = rest.partition("?")
     if not path or path == ":memory:":
@@ -243,6 +256,13 @@ Text = Annotated[str, AfterValidator(_trimmed)]
 
 WebUrl = Annotated[str, AfterValidator(_web)]
 """https, or http on this machine; without a slash at its end."""
+
+DatabaseUrl = Annotated[
+    SecretStr,
+    BeforeValidator(_database_url, json_schema_input_type=str | ByVariable | ByFile),
+    PlainSerializer(_masked_url, return_type=str),
+]
+"""The address of any database; by reference when it holds a password."""
 
 Secret = Annotated[
     SecretStr,

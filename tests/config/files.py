@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "config"
 ENVIRON = {
     "SYNCD_CLIENT_SECRET": "hunter2",
     "SYNCD_DATABASE": "postgresql+psycopg://syncd:hunter2@db.contoso.com/syncd",
+    "SYNCD_PAYROLL": "postgresql+psycopg://syncd:hunter2@hr.contoso.com/hr",
     "SYNCD_WEBHOOK": "https://hooks.example/hunter2",
     "SYNCD_MAIL_PASSWORD": "hunter2",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncd.config import ClientSecret, CsvSource, load
+from syncd.config import ClientSecret, CsvSource, SqlSource, load
 from syncd.core.errors import ConfigError
 from syncd.core.mapping import Type
 from syncd.core.model import Rung
@@ -51,7 +51,9 @@ def test_paths_are_relative_to_the_configuration_file(tmp_path: Path) -> None:
 
     config = read(tmp_path, document)
 
-    assert config.sources[0].path == tmp_path / "hr.csv"
+    source = config.sources[0]
+    assert isinstance(source, CsvSource)
+    assert source.path == tmp_path / "hr.csv"
     assert config.state.url.get_secret_value() == f"sqlite:///{tmp_path}/data/state.db"
 
 
@@ -462,6 +464,7 @@ def test_a_column_is_read_in_a_way_that_fits_its_place(
     assert says in found[0]
 
 
+SQL = {"type": "sql", "path": None, "url": "sqlite:///hr.db", "query": "SELECT * FROM people"}
 SOURCES: list[tuple[str, dict[str, Any], str]] = [
     (
         "later",
@@ -473,6 +476,33 @@ SOURCES: list[tuple[str, dict[str, Any], str]] = [
     ("binary", {"encoding": "base64"}, 'sources.0.encoding: "base64" is not a known text encoding'),
     ("delimiter", {"delimiter": ";;"}, 'sources.0.delimiter: must be one character or "auto"'),
     ("jsonl", {"type": "jsonl", "delimiter": ";"}, "sources.0.delimiter: there is no such setting"),
+    (
+        "statement",
+        SQL | {"query": "DELETE FROM people"},
+        "sources.0.query: must be a SELECT; it may begin with WITH",
+    ),
+    (
+        "statements",
+        SQL | {"query": "SELECT 1; DELETE FROM people"},
+        "sources.0.query: must be one statement; there is a semicolon in it",
+    ),
+    (
+        "password",
+        SQL | {"url": "postgresql+psycopg://u:hunter2@db/hr"},
+        "sources.0.url: holds a password; give the whole address by reference",
+    ),
+    ("no database", SQL | {"url": "hr.contoso.com"}, "sources.0.url: must be the address of a"),
+    ("no file", SQL | {"url": "sqlite:///"}, "sources.0.url: must name a file"),
+    (
+        "overlap",
+        SQL | {"watermark": {"column": "changed", "overlap": "5 weeks"}},
+        'sources.0.watermark.overlap: "5 weeks" is not a duration',
+    ),
+    (
+        "negative overlap",
+        SQL | {"watermark": {"column": "changed", "overlap": -1}},
+        "sources.0.watermark.overlap: must not be negative",
+    ),
     ("path", {"path": 3}, "sources.0.path: 3 is not a path; write it as a text in quotes"),
 ]
 
@@ -483,12 +513,42 @@ def test_a_source_that_cannot_be_read_is_refused(
 ) -> None:
     """What the source maps still counts, so that no rule is blamed for it."""
     document = small()
-    document["sources"][0] |= change
+    changed = document["sources"][0] | change
+    document["sources"][0] = {key: value for key, value in changed.items() if value is not None}
 
     found = problems(tmp_path, document)
 
     assert len(found) == 1
     assert says in found[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 AS id;",
+        "  with t as (select 1 as id) select * from t",
+        "-- a comment; with a semicolon\nSELECT ';' AS id, 'it''s;' AS \"a;b\" /* ; */",
+        "(SELECT 1 AS id) UNION (SELECT 2)",
+    ],
+)
+def test_a_query_may_be_any_select(tmp_path: Path, query: str) -> None:
+    """What stands in texts, names and comments is no statement."""
+    document = small()
+    document["sources"][0] = {
+        "name": "hr",
+        "type": "sql",
+        "url": "sqlite:///hr.db",
+        "query": query,
+        "watermark": {"column": "changed", "overlap": 100},
+        "person": document["sources"][0]["person"],
+    }
+
+    source = read(tmp_path, document).sources[0]
+
+    assert isinstance(source, SqlSource)
+    assert source.url.get_secret_value() == f"sqlite:///{tmp_path}/hr.db"
+    assert source.watermark is not None
+    assert source.watermark.overlap == 100
 
 
 def test_names_of_sources_and_rules_are_their_own(tmp_path: Path) -> None:

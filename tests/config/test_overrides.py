@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.config import CsvSource
 from syncd.core.settings import Limits, Ownership
 from tests.config.files import problems, read, small
 
@@ -27,13 +28,15 @@ def test_a_variable_sets_a_setting_of_any_type(tmp_path: Path) -> None:
         SYNCD_SOURCES__0__PERSON__ATTRIBUTES__DEPARTMENT="Abteilung",
         SYNCD_STATE__URL="sqlite:///other.db",
     )
-    policy, mapping = config.policy("contoso"), config.sources[0].mapping()
+    source = config.sources[0]
+    policy, mapping = config.policy("contoso"), source.mapping()
 
+    assert isinstance(source, CsvSource)
     assert (policy.lead_days, policy.ownership, policy.flag) == (3, Ownership.EXCLUSIVE, False)
     assert policy.creates == Limits(percent=2.5)
     assert [each.value for each in policy.match] == ["mail"]
     assert config.log.format == "console"
-    assert config.sources[0].path == tmp_path / "people.csv"
+    assert source.path == tmp_path / "people.csv"
     assert mapping.user_name is not None
     assert (mapping.user_name.column, mapping.user_name.default) == ("Login", "nobody")
     assert mapping.attributes["department"].column == "Abteilung"

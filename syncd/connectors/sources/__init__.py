@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from syncd.config import CsvSource, JsonlSource, ReadableSource
+from syncd.config import CsvSource, JsonlSource, ReadableSource, SqlSource
 from syncd.core.ports import Halt, Source
 
 __all__ = ["open_source"]
@@ -26,5 +26,9 @@ def open_source(settings: ReadableSource, stop: Halt) -> Source:  # noqa: ARG001
             from syncd.connectors.sources import files  # noqa: PLC0415  # only what is used
 
             return files.JsonlSource(name, path, mapping, encoding)
+        case SqlSource():
+            from syncd.connectors.sources import sql  # noqa: PLC0415  # only what is used
+
+            return sql.open_sql(settings)
         case _:
             assert_never(settings)

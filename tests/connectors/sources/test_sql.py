@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from syncd.config import SqlSource as Settings
+from syncd.connectors.sources import open_source
 from syncd.connectors.sources.sql import SqlSource, Watermark
 from syncd.core.mapping import Field, PersonMapping, Type
 from syncd.core.ports import Known
@@ -488,6 +491,29 @@ def test_a_connection_that_is_lost_on_the_way_is_a_finding(
     assert sum(map(len, rest)) < 15_000
     assert len(reading.facts.findings) == 1
     assert "was lost; nothing after that was read" in reading.facts.findings[0]
+
+
+def test_settings_open_a_source(people: Server) -> None:
+    """What a configuration says arrives where the rows are read."""
+    settings = Settings.model_validate(
+        {
+            "name": "payroll",
+            "type": "sql",
+            "url": people.url,
+            "query": QUERY,
+            "watermark": {"column": "changed", "overlap": "90m"},
+            "timeout": "30s",
+            "person": {"key": "id"},
+        }
+    )
+
+    source = open_source(settings, Event())
+    _, whole = read(source)
+    keys, facts = read(source, Known(None, set, whole.token))
+
+    assert source.name == "payroll"
+    assert sorted(record[0] for record in keys) == ["E2", "E3"]
+    assert facts.partial
 
 
 def test_the_url_is_in_no_repr(people: Server) -> None:

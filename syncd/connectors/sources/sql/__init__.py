@@ -7,6 +7,6 @@ A database as a source: one SELECT, read in one transaction that cannot write.
     marks       the watermark: how it is kept, and how far a read goes back from it
 """
 
-from syncd.connectors.sources.sql.source import SqlSource, Watermark
+from syncd.connectors.sources.sql.source import SqlSource, Watermark, open_sql
 
-__all__ = ["SqlSource", "Watermark"]
+__all__ = ["SqlSource", "Watermark", "open_sql"]

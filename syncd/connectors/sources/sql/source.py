@@ -25,6 +25,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.engine import CursorResult, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from syncd.config import SqlSource as Settings
 from syncd.connectors.records import Batch, Course, RowReading, Unread, shape
 from syncd.connectors.sources.sql import marks
 from syncd.connectors.sources.sql.opened import Deadline, opened
@@ -33,7 +34,7 @@ from syncd.core.identity import text
 from syncd.core.mapping import PersonMapping
 from syncd.core.ports import Known
 
-__all__ = ["SqlSource", "Watermark"]
+__all__ = ["SqlSource", "Watermark", "open_sql"]
 
 PAGE = 5_000
 """Rows that are in memory at a time."""
@@ -208,6 +209,19 @@ class SqlSource:
         place = make_url(self.url).render_as_string(hide_password=True)
         said = repr((place, self.query, self.watermark and self.watermark.column))
         return blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def open_sql(settings: Settings) -> SqlSource:
+    """Return the source that the settings describe; nothing is opened yet."""
+    mark = settings.watermark
+    return SqlSource(
+        name=settings.name,
+        url=settings.url.get_secret_value(),
+        query=settings.query,
+        mapping=settings.mapping(),
+        watermark=None if mark is None else Watermark(mark.column, mark.overlap),
+        timeout=settings.timeout,
+    )
 
 
 class _All:
