@@ -8,6 +8,7 @@ Settings, frozen and strict.
 
 from __future__ import annotations
 
+from syncd.config.ldap import LdapSource
 from syncd.config.load import json_schema, load
 from syncd.config.loaded import Config, Environment
 from syncd.config.models import (
@@ -31,6 +32,7 @@ __all__ = [
     "Environment",
     "Http",
     "JsonlSource",
+    "LdapSource",
     "Log",
     "NoAuth",
     "PolicySettings",

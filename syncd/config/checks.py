@@ -29,7 +29,7 @@ __all__ = [
     "warnings",
 ]
 
-LATER_SOURCES = ("scim", "graph", "ldap", "http-json")
+LATER_SOURCES = ("scim", "graph", "http-json")
 LATER_RUNGS: tuple[str, ...] = ()
 """Right names whose part of the program is not there yet; only this place says so."""
 

@@ -21,6 +21,7 @@ ENVIRON = {
     "SYNCD_DATABASE": "postgresql+psycopg://syncd:hunter2@db.contoso.com/syncd",
     "SYNCD_PAYROLL": "postgresql+psycopg://syncd:hunter2@hr.contoso.com/hr",
     "SYNCD_WEBHOOK": "https://hooks.example/hunter2",
+    "SYNCD_LDAP_PASSWORD": "hunter2",
     "SYNCD_MAIL_PASSWORD": "hunter2",
 }
 """What the examples in config/ refer to."""

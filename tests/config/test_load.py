@@ -468,8 +468,8 @@ SQL = {"type": "sql", "path": None, "url": "sqlite:///hr.db", "query": "SELECT *
 SOURCES: list[tuple[str, dict[str, Any], str]] = [
     (
         "later",
-        {"type": "ldap", "server": "x"},
-        'sources.0.type: "ldap" is not supported yet; use csv',
+        {"type": "http-json", "server": "x"},
+        'sources.0.type: "http-json" is not supported yet; use csv',
     ),
     ("kind", {"type": "cvs"}, 'sources.0.type: "cvs" is not one of csv, jsonl'),
     ("encoding", {"encoding": "utf-9"}, 'sources.0.encoding: "utf-9" is not a known text encoding'),

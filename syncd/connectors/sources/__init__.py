@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from syncd.config import CsvSource, JsonlSource, ReadableSource, SqlSource
+from syncd.config import CsvSource, JsonlSource, LdapSource, ReadableSource, SqlSource
 from syncd.core.ports import Halt, Source
 
 __all__ = ["open_source"]
@@ -30,5 +30,9 @@ def open_source(settings: ReadableSource, stop: Halt) -> Source:  # noqa: ARG001
             from syncd.connectors.sources import sql  # noqa: PLC0415  # only what is used
 
             return sql.open_sql(settings)
+        case LdapSource():
+            from syncd.connectors.sources import ldap  # noqa: PLC0415  # only what is used
+
+            return ldap.open_ldap(settings)
         case _:
             assert_never(settings)

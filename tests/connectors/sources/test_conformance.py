@@ -17,6 +17,7 @@ BACKENDS = {
     "jsonl": "files.open_jsonl",
     "sql-postgresql": "sql.open_postgresql",
     "sql-sqlite": "sql.open_sqlite",
+    "openldap": "openldap.open_people",
 }
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
 SERVERS = {"sql-postgresql": "postgresql_server"}
