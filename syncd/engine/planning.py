@@ -116,6 +116,7 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     _hold_back(tx, order, context)
     spool.remark("pending", list(plans.withheld(tx, order.plan, order.env)))
     notebook.close(order.plan)
+    diff.release(tx, order.env, context.today)
     return _save(tx, order, context, situations, verdict)
 
 

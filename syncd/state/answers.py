@@ -12,7 +12,7 @@ from syncd.core.model import Loser, Profile
 from syncd.core.profiles import meant, why_not
 from syncd.core.rules import Answer
 from syncd.state.database import bulk, rows, run, scratch, stream, upsert
-from syncd.state.revisions import touch
+from syncd.state.revisions import numbers, recall, remember, touch
 
 __all__ = ["References", "ask", "losers", "resolve"]
 
@@ -39,8 +39,12 @@ def ask(tx: Connection, env: int, rules: str, judge: Callable[[str], Answer]) ->
     """
     Let *judge* answer for every set of attributes that has no answer of these *rules* yet.
 
-    *rules* is a digest of the rules, and of the day if they look at it.
+    *rules* is a digest of the rules, and of the day if they look at it. Where neither they nor
+    the people changed since the last time, nobody is looked for.
     """
+    basis = f"{rules};{numbers(tx, 'people')}"
+    if _kept(tx, env, "asked") == basis:
+        return
     missing = (
         "SELECT c.id, c.attributes FROM combos c LEFT JOIN answers a "
         "ON a.env = :env AND a.combo = c.id AND a.rules = :rules "
@@ -53,6 +57,7 @@ def ask(tx: Connection, env: int, rules: str, judge: Callable[[str], Answer]) ->
     if new:
         upsert(tx, "answers", COLUMNS, ("env", "combo"), new)
         touch(tx, f"answers:{env}")
+    remember(tx, f"asked:{env}", basis)
 
 
 def _columns(answer: Answer) -> tuple[str | None, ...]:
@@ -68,6 +73,21 @@ def losers(said: str | None) -> tuple[Loser, ...]:
 
 def named(tx: Connection, env: int) -> set[str]:
     """Return every reference that answers for people in the picture name, losers too."""
+    basis = numbers(tx, "people", f"answers:{env}")
+    kept = json.loads(_kept(tx, env, "named") or "[null, []]")
+    if kept[0] == basis:
+        return set(kept[1])
+    found = _named(tx, env)
+    remember(tx, f"named:{env}", json.dumps([basis, sorted(found)], ensure_ascii=False))
+    return found
+
+
+def _kept(tx: Connection, env: int, what: str) -> str | None:
+    """Return what was kept the last time; None unless that run also settled who is who."""
+    return recall(tx, f"{what}:{env}") if recall(tx, f"standing:{env}") else None
+
+
+def _named(tx: Connection, env: int) -> set[str]:
     sql = (
         "SELECT DISTINCT a.reference, a.losers FROM answers a "
         "WHERE a.env = :env AND a.combo IN (SELECT combo FROM people WHERE doubled = 0)"

@@ -18,7 +18,7 @@ from syncd.state.database import know, one, rows, run, scratch
 from syncd.state.memory import LINK
 from syncd.state.revisions import numbers, recall, remember, touch
 
-__all__ = ["adopt", "attend", "keep", "settled", "unchanged"]
+__all__ = ["adopt", "attend", "keep", "release", "settled", "unchanged"]
 
 PRESENT = "s.first_day <= :today AND :today <= s.last_day"
 WANTED = f"a.reference IS NOT NULL AND {PRESENT}"
@@ -123,6 +123,46 @@ def keep(tx: Connection, env: int, counts: Counter[Situation]) -> None:
     """Keep who needed attention, and how many did not, for as long as nothing changes."""
     remember(tx, f"settled:{env}", json.dumps(counts))
     remember(tx, f"attended:{env}", _basis(tx, env) or "")
+
+
+def release(tx: Connection, env: int, today: date) -> None:
+    """
+    Leave behind whoever needed attention only for what is `forgotten` by now.
+
+    What is kept is then the same as if everybody had been looked for anew.
+    """
+    if not unchanged(tx, env) or not one(tx, "SELECT 1 FROM forgotten LIMIT 1"):
+        return
+    scratch(tx, "released", "person TEXT PRIMARY KEY")
+    run(
+        tx,
+        "INSERT INTO released SELECT DISTINCT a.person FROM attended a "
+        "WHERE a.env = :env AND a.kind = 'person' AND a.person IN (SELECT person FROM forgotten) "
+        f"AND a.person NOT IN ({REMEMBERED})",
+        env=env,
+    )
+    among = "s.person IN (SELECT person FROM released)"
+    for statement in (_unsettled(None), _without_user()):
+        sql = (
+            "DELETE FROM released WHERE person IN "
+            f"(SELECT q.person FROM ({statement} AND {among}) q)"
+        )
+        values = {"env": env, "today": today.toordinal()}
+        run(tx, sql, **{name: value for name, value in values.items() if f":{name}" in sql})
+    counts = settled(tx, env, today)
+    for table, wanted in (("standing", "wanted"), ("stranded", "0")):
+        sql = (
+            f"SELECT {wanted} AS wanted, count(*) AS number FROM {table} s "
+            f"WHERE s.env = :env AND {among} GROUP BY 1"
+        )
+        _add(counts, tx, sql, env)
+    run(
+        tx,
+        "DELETE FROM attended WHERE env = :env AND kind = 'person' "
+        "AND person IN (SELECT person FROM released)",
+        env=env,
+    )
+    keep(tx, env, counts)
 
 
 def _basis(tx: Connection, env: int) -> str | None:

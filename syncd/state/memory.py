@@ -160,18 +160,34 @@ class Notebook:
             )  # fmt: skip
 
     def close(self, plan: str) -> None:
-        """Put the notes in place of what was remembered before; *plan* says what gates hold."""
+        """
+        Put the notes in place of what was remembered before; *plan* says what gates hold.
+
+        The temporary table `forgotten` then has the people of whom something is no longer noted.
+        """
+        self._held(plan)
+        self._forget()
         for table, columns in (
             ("sightings", SIGHTING),
             ("pendings", ("env", "person", "situation")),
         ):
             names = ", ".join(columns)
             run(self.tx, f"DELETE FROM {table} WHERE env = :env", env=self.env)
-            if table == "pendings":
-                self._held(plan)
             run(self.tx, f"INSERT INTO {table} ({names}) SELECT DISTINCT {names} FROM next_{table}")
         self._history()
         end_links_of_deleted_users(self.tx, self.env, self.now)
+
+    def _forget(self) -> None:
+        """List those of whom something was noted before and is not now."""
+        scratch(self.tx, "forgotten", "person TEXT")
+        for sql in (
+            "SELECT substr(o.subject, 3) FROM sightings o WHERE o.env = :env "
+            "AND o.subject LIKE 'p:%' AND NOT EXISTS "
+            "(SELECT 1 FROM next_sightings n WHERE n.subject = o.subject)",
+            "SELECT o.person FROM pendings o WHERE o.env = :env AND NOT EXISTS "
+            "(SELECT 1 FROM next_pendings n WHERE n.person = o.person)",
+        ):
+            run(self.tx, f"INSERT INTO forgotten {sql}", env=self.env)
 
     def _held(self, plan: str) -> None:
         """Removals that a gate holds are pending, too."""
