@@ -29,7 +29,7 @@ __all__ = [
     "warnings",
 ]
 
-LATER_SOURCES = ("scim", "graph", "http-json")
+LATER_SOURCES = ("graph", "http-json")
 LATER_RUNGS: tuple[str, ...] = ()
 """Right names whose part of the program is not there yet; only this place says so."""
 
@@ -156,6 +156,11 @@ def _sign_in(raw: Table) -> Iterator[Problem]:
             says = '"none" is for a sandbox on this machine; this environment is elsewhere'
             yield Problem(("environments", name, "auth", "method"), says)
         yield from _directory(("environments", name, "auth"), auth)
+    for index, source in _tables(raw, "sources"):
+        url, auth = source.get("url"), _table(source, "auth")
+        if auth.get("method") == "none" and isinstance(url, str) and not loopback(url.strip()):
+            says = '"none" is for a server on this machine; this one is elsewhere'
+            yield Problem(("sources", index, "auth", "method"), says)
 
 
 def _directory(place: Place, auth: Table) -> Iterator[Problem]:

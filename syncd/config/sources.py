@@ -11,6 +11,7 @@ from syncd.config.ldap import LdapSource
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.sql import SqlSource
 from syncd.config.values import File, Text
+from syncd.config.web import ScimSource
 from syncd.core.mapping import PersonMapping
 
 __all__ = [
@@ -86,12 +87,12 @@ class LaterSource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     name: Text = Field(description="What reports call the source.")
-    type: Literal["scim", "graph", "http-json"] = Field(description="The kind of source.")
+    type: Literal["graph", "http-json"] = Field(description="The kind of source.")
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
     person: PersonSettings = Field(description="Which columns describe a person.")
 
 
-ReadableSource = CsvSource | JsonlSource | SqlSource | LdapSource
+ReadableSource = CsvSource | JsonlSource | SqlSource | LdapSource | ScimSource
 Source = Annotated[ReadableSource | LaterSource, Field(discriminator="type")]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import assert_never
 
 from syncd.config import CsvSource, JsonlSource, LdapSource, ReadableSource, SqlSource
+from syncd.config.web import ScimSource
 from syncd.core.ports import Halt, Source
 
 __all__ = ["open_source"]
 
 
-def open_source(settings: ReadableSource, stop: Halt) -> Source:  # noqa: ARG001  # some wait
+def open_source(settings: ReadableSource, stop: Halt) -> Source:
     """
     Return what reads a source; nothing is opened yet.
 
@@ -34,5 +35,9 @@ def open_source(settings: ReadableSource, stop: Halt) -> Source:  # noqa: ARG001
             from syncd.connectors.sources import ldap  # noqa: PLC0415  # only what is used
 
             return ldap.open_ldap(settings)
+        case ScimSource():
+            from syncd.connectors.sources import scim  # noqa: PLC0415  # only what is used
+
+            return scim.open_scim(settings, stop)
         case _:
             assert_never(settings)

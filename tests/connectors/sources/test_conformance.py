@@ -18,6 +18,7 @@ BACKENDS = {
     "sql-postgresql": "sql.open_postgresql",
     "sql-sqlite": "sql.open_sqlite",
     "openldap": "openldap.open_people",
+    "scim": "scim.open_scim",
 }
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
 SERVERS = {"sql-postgresql": "postgresql_server"}
