@@ -12,6 +12,8 @@ Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
     GET    /_sandbox/protection  what came in since, and how much of it was refused
     DELETE /_sandbox/protection  no limits
     POST   /_sandbox/applications  a registration or a list; from then on tokens are required
+    POST   /_sandbox/graph  how deltas of Graph behave: {"page_size", "empty", "twice", "lost"}
+    DELETE /_sandbox/graph-tracking  the delta tokens that Graph gave are too old from now on
     POST   /_sandbox/sign-in  {"required": false, "token_seconds": 60, "challenge": true}
 
 `table` is the user memberships where it is not given. They answer 204 (GET: 200, JSON),

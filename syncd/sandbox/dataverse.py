@@ -2,7 +2,8 @@
 A Dataverse for the memberships and the tables around them, as an object with one method.
 
     server ─▶ Sandbox.answer ─▶ faults ─▶ questions ─▶ definitions, functions, privileges
-                            └─▶ batch ──▶┴▶ operations ─▶ writes, reads ─▶ store
+                            ├─▶ batch ──▶┴▶ operations ─▶ writes, reads ─▶ store
+                            └─▶ graph: a tenant of Entra ID, for /v1.0/
 
 It shares no code with the client it is there to test. It never sleeps and holds no socket, so a
 test can call it directly; `server` puts it behind HTTP.
@@ -15,11 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from syncd.sandbox import batch, errors
 from syncd.sandbox.answers import Answer, Call, refusal
 from syncd.sandbox.control import PREFIX, Control, protection_orders, sign_in_orders
 from syncd.sandbox.faults import Fault, Faults
+from syncd.sandbox.graph import Graph, graph_orders
 from syncd.sandbox.jobs import BULK_DELETE, Jobs
 from syncd.sandbox.operations import Operations
 from syncd.sandbox.protection import Limits, Protection, Ticks
@@ -32,6 +35,7 @@ from syncd.sandbox.tokens import Application, Authority
 __all__ = ["Clock", "Sandbox", "real_time"]
 
 ROOT = re.compile(r"(?P<root>/api/data/v9\.[0-2])(?:/(?P<path>.*))?")
+GRAPH = re.compile(r"(?P<root>/v1\.0/)(?P<path>.*)")
 HINT = "4"
 """The number of parallel requests that `x-ms-dop-hint` recommends."""
 
@@ -82,6 +86,8 @@ class Sandbox:
         self._authority = Authority()
         self._control.add(sign_in_orders(self._authority))
         self._jobs = Jobs(self.store, self.switches)
+        self._graph = Graph()
+        self._control.add(graph_orders(self._graph))
         self._lock = threading.Lock()
 
     def misbehave(self, faults: Sequence[Fault]) -> None:
@@ -107,7 +113,7 @@ class Sandbox:
         lower = {name.lower(): value for name, value in headers.items()}
         match = ROOT.fullmatch(path)
         if match is None:
-            return self._beside(method, path, lower, body)
+            return self._beside(method, path, query, lower, body)
         base = f"{self._origin(lower)}{match['root']}"
         call = Call(method, match["path"] or "", query, lower, body, base, self._now())
         with self._lock:
@@ -122,14 +128,35 @@ class Sandbox:
             finally:
                 self._settle(call.now)
 
-    def _beside(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer what is not for the Web API: orders, and requests for tokens."""
+    def _beside(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer what is not for the Web API: orders, Graph, and requests for tokens."""
         origin = self._origin(headers)
+        graph = GRAPH.fullmatch(path)
         with self._lock:
+            if graph is not None:
+                base = f"{origin}{graph['root']}"
+                call = Call(method, graph["path"], query, headers, body, base, self._now())
+                return self._directory(call)
             if path.startswith(PREFIX):
                 return self._control.answer(method, path, body)
             answer = self._authority.answer(method, path, headers, body, origin)
         return refusal(errors.segment(path)) if answer is None else answer
+
+    def _directory(self, call: Call) -> Answer:
+        """Answer what is for Microsoft Graph."""
+        refused = self._authority.refusal(call) if self._authority.required else None
+        if refused is not None:
+            return refused
+
+        def part(call: Call) -> Answer:
+            if self._faults.has_operations:
+                return self._faults.operation(call, self._graph.perform)
+            return self._graph.perform(call)
+
+        serve = partial(self._graph.serve, perform=part)
+        return self._faults.around(call, serve, self._graph.perform)
 
     def _origin(self, headers: Mapping[str, str]) -> str:
         """Return scheme and host as the caller wrote them: addresses in answers begin so."""

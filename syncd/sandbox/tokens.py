@@ -136,7 +136,7 @@ class Authority:
         """Return the answer to a request that has no good token; None if it has one."""
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
         issued = self._tokens.get(token.strip()) if scheme.lower() == "bearer" else None
-        origin = call.base.partition("/api/")[0]
+        origin = "/".join(call.base.split("/")[:3])
         if issued is None or issued.audience.rstrip("/") != origin:
             return _unauthorized(origin, "0x0", "The request carries no token for this environment")
         if issued.expires <= self._clock():
