@@ -8,6 +8,7 @@ Settings, frozen and strict.
 
 from __future__ import annotations
 
+from syncd.config.graph import GraphSource
 from syncd.config.ldap import LdapSource
 from syncd.config.load import json_schema, load
 from syncd.config.loaded import Config, Environment
@@ -30,6 +31,7 @@ __all__ = [
     "Config",
     "CsvSource",
     "Environment",
+    "GraphSource",
     "Http",
     "JsonlSource",
     "LdapSource",

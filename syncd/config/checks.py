@@ -29,7 +29,7 @@ __all__ = [
     "warnings",
 ]
 
-LATER_SOURCES = ("graph", "http-json")
+LATER_SOURCES = ("http-json",)
 LATER_RUNGS: tuple[str, ...] = ()
 """Right names whose part of the program is not there yet; only this place says so."""
 
@@ -157,10 +157,13 @@ def _sign_in(raw: Table) -> Iterator[Problem]:
             yield Problem(("environments", name, "auth", "method"), says)
         yield from _directory(("environments", name, "auth"), auth)
     for index, source in _tables(raw, "sources"):
-        url, auth = source.get("url"), _table(source, "auth")
+        # Of a source that names no address the program knows one.
+        url, auth = source.get("url", "https://graph"), _table(source, "auth")
         if auth.get("method") == "none" and isinstance(url, str) and not loopback(url.strip()):
             says = '"none" is for a server on this machine; this one is elsewhere'
             yield Problem(("sources", index, "auth", "method"), says)
+        if source.get("type") == "graph":
+            yield from _directory(("sources", index, "auth"), auth)
 
 
 def _directory(place: Place, auth: Table) -> Iterator[Problem]:

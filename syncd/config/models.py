@@ -12,9 +12,17 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncd.config.service import Admin, Daemon, Notification
+from syncd.config.signing import (
+    Auth,
+    Certificate,
+    ClientSecret,
+    Federated,
+    ManagedIdentity,
+    NoAuth,
+)
 from syncd.config.sources import RuleSettings, Source
 from syncd.config.usermapping import DeclaredMapping, UserMapping
-from syncd.config.values import Duration, File, Secret, SecretUrl, StateUrl, Text, WebUrl
+from syncd.config.values import Duration, File, SecretUrl, StateUrl, Text, WebUrl
 from syncd.core.settings import Ownership, Removal, Resolve
 
 __all__ = [
@@ -86,86 +94,6 @@ class State(BaseModel):
     keep_days: KeepDays = Field(
         default_factory=KeepDays, description="How long what is over is kept."
     )
-
-
-class NoAuth(BaseModel):
-    """Sign in nowhere: for a sandbox on this machine."""
-
-    model_config = STRICT
-
-    method: Literal["none"] = Field(description="How syncd signs in.")
-
-
-class ClientSecret(BaseModel):
-    """Sign in as an application with a secret."""
-
-    model_config = STRICT
-
-    method: Literal["client-secret"] = Field(description="How syncd signs in.")
-    tenant_id: Text = Field(
-        description="The directory (tenant) of the application, its id or domain."
-    )
-    client_id: Text = Field(description="The application (client) id.")
-    client_secret: Secret = Field(description="The application's secret.")
-    authority: WebUrl | None = Field(
-        None, description="Another sign-in address than that of the environment's cloud."
-    )
-
-
-class Certificate(BaseModel):
-    """Sign in as an application with a certificate."""
-
-    model_config = STRICT
-
-    method: Literal["certificate"] = Field(description="How syncd signs in.")
-    tenant_id: Text = Field(
-        description="The directory (tenant) of the application, its id or domain."
-    )
-    client_id: Text = Field(description="The application (client) id.")
-    certificate: File = Field(description="The file with certificate and key: PEM or PFX.")
-    passphrase: Secret | None = Field(None, description="What the key is locked with.")
-    send_chain: bool = Field(
-        False,
-        description=(
-            "Send the certificate along, for an application that trusts its subject name and "
-            "issuer instead of knowing the certificate itself."
-        ),
-    )
-    authority: WebUrl | None = Field(
-        None, description="Another sign-in address than that of the environment's cloud."
-    )
-
-
-class Federated(BaseModel):
-    """Sign in as an application with a token that the surroundings provide."""
-
-    model_config = STRICT
-
-    method: Literal["federated"] = Field(description="How syncd signs in.")
-    tenant_id: Text = Field(
-        description="The directory (tenant) of the application, its id or domain."
-    )
-    client_id: Text = Field(description="The application (client) id.")
-    token_file: File = Field(
-        description="The file that holds the current token; read at each sign-in."
-    )
-    authority: WebUrl | None = Field(
-        None, description="Another sign-in address than that of the environment's cloud."
-    )
-
-
-class ManagedIdentity(BaseModel):
-    """Sign in as the identity that the platform gives to the machine."""
-
-    model_config = STRICT
-
-    method: Literal["managed-identity"] = Field(description="How syncd signs in.")
-    client_id: Text | None = Field(
-        None, description="Which identity, if it is a user-assigned one."
-    )
-
-
-Auth = NoAuth | ClientSecret | Certificate | Federated | ManagedIdentity
 
 
 class Http(BaseModel):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from syncd.config.graph import GraphSource
 from syncd.config.ldap import LdapSource
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.sql import SqlSource
@@ -87,12 +88,12 @@ class LaterSource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     name: Text = Field(description="What reports call the source.")
-    type: Literal["graph", "http-json"] = Field(description="The kind of source.")
+    type: Literal["http-json"] = Field(description="The kind of source.")
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
     person: PersonSettings = Field(description="Which columns describe a person.")
 
 
-ReadableSource = CsvSource | JsonlSource | SqlSource | LdapSource | ScimSource
+ReadableSource = CsvSource | JsonlSource | SqlSource | LdapSource | ScimSource | GraphSource
 Source = Annotated[ReadableSource | LaterSource, Field(discriminator="type")]
 
 

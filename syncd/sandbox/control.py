@@ -38,7 +38,7 @@ from syncd.sandbox.switches import MEMBERSHIP, Switches, known
 from syncd.sandbox.tokens import Application, Authority, SignIn
 from syncd.sandbox.tracking import Tracker
 
-__all__ = ["PREFIX", "Control", "protection_orders", "sign_in_orders"]
+__all__ = ["PREFIX", "Control", "Order", "protection_orders", "sign_in_orders"]
 
 PREFIX = "/_sandbox/"
 DONE = Answer(204)

@@ -25,8 +25,10 @@ CLOUDS = {
     ".microsoftdynamics.us": "https://login.microsoftonline.us",
     ".appsplatform.us": "https://login.microsoftonline.us",
     ".dynamics.cn": "https://login.partner.microsoftonline.cn",
+    "graph.microsoft.us": "https://login.microsoftonline.us",
+    "microsoftgraph.chinacloudapi.cn": "https://login.partner.microsoftonline.cn",
 }
-"""Where tokens come from for environments of the other clouds (section 1.6)."""
+"""Where tokens come from for environments, and for Graph, of the other clouds (section 1.6)."""
 LIFE = 3599.0
 """Seconds that a token is taken to live where its answer does not say."""
 ODD = (ValueError, LookupError, AttributeError, TypeError, RuntimeError, httpx.InvalidURL)

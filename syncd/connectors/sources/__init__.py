@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from syncd.config import CsvSource, JsonlSource, LdapSource, ReadableSource, SqlSource
+from syncd.config import CsvSource, GraphSource, JsonlSource, LdapSource, ReadableSource, SqlSource
 from syncd.config.web import ScimSource
 from syncd.core.ports import Halt, Source
 
@@ -27,6 +27,10 @@ def open_source(settings: ReadableSource, stop: Halt) -> Source:
             from syncd.connectors.sources import files  # noqa: PLC0415  # only what is used
 
             return files.JsonlSource(name, path, mapping, encoding)
+        case GraphSource():
+            from syncd.connectors.sources import graph  # noqa: PLC0415  # only what is used
+
+            return graph.open_graph(settings, stop)
         case SqlSource():
             from syncd.connectors.sources import sql  # noqa: PLC0415  # only what is used
 

@@ -15,6 +15,7 @@ from tests.connectors.sources.backends import Backend
 BACKENDS = {
     "csv": "files.open_csv",
     "jsonl": "files.open_jsonl",
+    "graph": "graph.open_graph",
     "sql-postgresql": "sql.open_postgresql",
     "sql-sqlite": "sql.open_sqlite",
     "openldap": "openldap.open_people",
@@ -23,7 +24,7 @@ BACKENDS = {
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
 SERVERS = {"sql-postgresql": "postgresql_server"}
 """Fixtures of servers that start once for all tests; the opener takes one beside the folder."""
-INCREMENTAL: tuple[str, ...] = ()
+INCREMENTAL: tuple[str, ...] = ("graph",)
 """Those that can read only what changed, deletions too."""
 PEOPLE = 7
 
