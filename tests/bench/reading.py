@@ -25,6 +25,7 @@ import httpx
 from syncd.app import build
 from syncd.connectors.auth import NoAuth
 from syncd.connectors.dataverse import DataverseTarget, open_target
+from syncd.core.hints import Hint
 from syncd.core.model import Rung
 from syncd.core.ports import MembershipRow, Pages, Target, UserRow
 from syncd.state import observed
@@ -117,9 +118,9 @@ class _Timed:
     rows: int = 0
     waiting: float = 0.0
 
-    def users(self, known: set[str]) -> Pages[UserRow]:
+    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         """Give what the target gives."""
-        return self._timed(self.target.users(known))
+        return self._timed(self.target.users(known, hints))
 
     def memberships(self, known: set[str]) -> Pages[MembershipRow]:
         """Give what the target gives."""
