@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import postgres
+
+if TYPE_CHECKING:
+    from tests import samba
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -46,6 +51,21 @@ def postgresql_url(postgresql_server: postgres.Server) -> Iterator[str]:
     """Give the URL of an empty PostgreSQL database."""
     with postgresql_server.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def domain_controller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[samba.Controller]:
+    """Give the Active Directory that all test processes share."""
+    if find_spec("ldap") is None and not IN_CI:
+        pytest.skip("python-ldap is not installed: pip install -e '.[ldap]'")
+    from tests import samba  # noqa: PLC0415  # needs the extra
+
+    lacking = samba.missing()
+    if lacking is not None and not IN_CI:
+        pytest.skip(lacking)
+    own = tmp_path_factory.getbasetemp()
+    with samba.share((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "ad") as found:
+        yield found
 
 
 @pytest.fixture

@@ -12,7 +12,14 @@ from syncd.config.person import STRICT, PersonSettings
 from syncd.config.values import Duration, File, Secret, Text
 from syncd.core.mapping import PersonMapping
 
-__all__ = ["CertificateBind", "LdapBind", "LdapSource", "SimpleBind"]
+__all__ = [
+    "CertificateBind",
+    "GroupSettings",
+    "LdapBind",
+    "LdapSource",
+    "SearchSettings",
+    "SimpleBind",
+]
 
 
 def _url(text: str) -> str:
@@ -97,6 +104,31 @@ class SearchSettings(BaseModel):
     )
 
 
+class GroupSettings(BaseModel):
+    """Groups that people are in, also through other groups; they fill the column `groups`."""
+
+    model_config = STRICT
+
+    searches: tuple[SearchSettings, ...] = Field(
+        strict=False,
+        min_length=1,
+        description="Where the groups are: all that are to be told, and all between them.",
+    )
+    nested: Literal["expand", "in-chain"] = Field(
+        "expand",
+        description=(
+            "How groups in groups are found: by reading the members of all of them, or by asking "
+            "Active Directory for everybody below each of a few (primary groups are then left out)."
+        ),
+    )
+    name: Text = Field("cn", description="The attribute that is a group's name for rules.")
+    only: tuple[Text, ...] = Field(
+        (),
+        strict=False,
+        description="The names of the groups that rules ask for; all unless given.",
+    )
+
+
 class LdapSource(BaseModel):
     """People from Active Directory or another LDAP directory; needs the extra `syncd[ldap]`."""
 
@@ -118,6 +150,9 @@ class LdapSource(BaseModel):
     bind: LdapBind = Field(description="Who asks.")
     searches: tuple[SearchSettings, ...] = Field(
         strict=False, min_length=1, description="Where the people are; overlaps do no harm."
+    )
+    groups: GroupSettings | None = Field(
+        None, description="Which groups fill the column `groups`; none unless given."
     )
     page_size: int = Field(
         500, ge=1, le=5000, description="How many entries are asked for at once."

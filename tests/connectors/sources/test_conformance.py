@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -20,12 +20,15 @@ BACKENDS = {
     "sql-sqlite": "sql.open_sqlite",
     "openldap": "openldap.open_people",
     "scim": "scim.open_scim",
+    "samba": "samba.open_people",
 }
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
-SERVERS = {"sql-postgresql": "postgresql_server"}
+SERVERS = {"sql-postgresql": "postgresql_server", "samba": "domain_controller"}
 """Fixtures of servers that start once for all tests; the opener takes one beside the folder."""
 INCREMENTAL: tuple[str, ...] = ("graph",)
 """Those that can read only what changed, deletions too."""
+SLOW = {"samba"}
+"""Those that take long to lay out; they have their turn in the campaign."""
 PEOPLE = 7
 
 
@@ -38,7 +41,13 @@ def cells(which: int, department: str = "field") -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=BACKENDS)
+def turns(names: Iterable[str]) -> list[object]:
+    """Give the backends as parameters; the slow ones are marked."""
+    slow = pytest.mark.campaign
+    return [pytest.param(each, marks=slow) if each in SLOW else each for each in names]
+
+
+@pytest.fixture(params=turns(BACKENDS))
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """Give each system in turn, with seven people."""
     module, opener = BACKENDS[request.param].split(".")
@@ -131,7 +140,7 @@ def test_the_shape_says_when_records_are_made_in_another_way(backend: Backend) -
     assert backend.source().shape == backend.source().shape
 
 
-@pytest.mark.parametrize("backend", INCREMENTAL, indirect=True)
+@pytest.mark.parametrize("backend", turns(INCREMENTAL), indirect=True)
 def test_changes_are_read_as_changes(backend: Backend) -> None:
     """With a token only what changed comes, deletions by the beginning of their mark."""
     memory, source = Memory(), backend.source()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from syncd.connectors.sources.ldap import Bind, LdapSource, Search
+from syncd.connectors.sources.ldap import Bind, Groups, LdapSource, Search
 from syncd.core.mapping import Field, PersonMapping, Type
 from syncd.core.ports import Known
 from tests.connectors.sources.backends.openldap import MAPPING, directory, source_of
@@ -236,6 +236,65 @@ def test_whoever_is_renamed_is_the_same(fresh: Slapd) -> None:
 
     assert records == []
     assert (facts.rows, facts.gone) == (1, set())
+
+
+GROUPED = PersonMapping(Field("uid"), attributes={"groups": Field("groups", split=";")})
+GROUPS = (Search(f"ou=groups,{BASE}", "(objectClass=groupOfNames)"),)
+
+
+def grouped(served: Slapd, groups: Groups) -> LdapSource:
+    """Return a source with the column groups."""
+    return LdapSource(replace(source_of(served, GROUPED).directory, groups=groups))
+
+
+def test_nested_groups_are_expanded(fresh: Slapd) -> None:
+    """Through any number of them, also in a circle, and whatever the case of a name."""
+    ada, bo, cy = (fresh.person(name) for name in ("ada", "bo", "cy"))
+    inner = fresh.group("inner", ada.upper())
+    middle = fresh.group("middle", inner, bo)
+    outer = fresh.group("outer", middle)
+    fresh.group("inner", ada.upper(), outer)
+    fresh.group("other", cy, "uid=gone,ou=people,dc=corp,dc=example,dc=test")
+    everybody, facts = read(grouped(fresh, Groups(GROUPS)))
+    some, _ = read(grouped(fresh, Groups(GROUPS, only=frozenset({"outer", "other"}))))
+
+    assert facts.findings == ()
+    assert {record[0]: record[9] for record in everybody} == {
+        "ada": '{"groups":["inner","middle","outer"]}',
+        "bo": '{"groups":["inner","middle","outer"]}',
+        "cy": '{"groups":["other"]}',
+    }
+    assert {record[0]: record[9] for record in some} == {
+        "ada": '{"groups":["outer"]}',
+        "bo": '{"groups":["outer"]}',
+        "cy": '{"groups":["other"]}',
+    }
+
+
+def test_the_in_chain_rule_is_not_asked_of_those_who_do_not_know_it(served: Slapd) -> None:
+    """They would find nobody, and say nothing."""
+    said = finding(grouped(served, Groups(GROUPS, "in-chain")))
+
+    assert 'groups.nested = "in-chain" needs Active Directory' in said
+    assert said.endswith('use "expand"')
+
+
+def test_groups_that_cannot_be_read_fail_the_read(served: Slapd) -> None:
+    """Otherwise everybody would have left theirs."""
+    nowhere = (Search(f"ou=nowhere,{BASE}", "(objectClass=*)"),)
+
+    assert "there is no such base" in finding(grouped(served, Groups(nowhere)))
+
+
+@pytest.mark.campaign
+def test_a_group_of_very_many_is_read(fresh: Slapd) -> None:
+    """A hundred thousand members, most of whom are not among the people."""
+    ada = fresh.person("ada")
+    fresh.group("all", ada, *(f"uid=p{which},ou=people,{BASE}" for which in range(100_000)))
+    [record], facts = read(grouped(fresh, Groups(GROUPS)))
+
+    assert facts.findings == ()
+    assert record[9] == '{"groups":["all"]}'
 
 
 @pytest.mark.campaign

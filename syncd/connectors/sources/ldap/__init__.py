@@ -3,6 +3,7 @@ Active Directory and other LDAP directories as sources.
 
     settings     what is set                              opening    from the configuration
     source       the port that the engine sees
+    standing     what a server says about itself          groups     who is in which
     reading      one read, from the bind to the last page
     connecting   TLS and the ways to bind                 refusals   what a server says no with
     searching    pages, and values that come in ranges
@@ -13,7 +14,7 @@ read begins.
 """
 
 from syncd.connectors.sources.ldap.opening import open_ldap
-from syncd.connectors.sources.ldap.settings import Bind, Directory, Search, Server
+from syncd.connectors.sources.ldap.settings import Bind, Directory, Groups, Search, Server
 from syncd.connectors.sources.ldap.source import LdapSource
 
-__all__ = ["Bind", "Directory", "LdapSource", "Search", "Server", "open_ldap"]
+__all__ = ["Bind", "Directory", "Groups", "LdapSource", "Search", "Server", "open_ldap"]

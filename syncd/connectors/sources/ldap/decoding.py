@@ -176,12 +176,14 @@ class Columns:
         named = dict.fromkeys(each.attribute for each in self.columns)
         return [*(each for each in named if each not in OURS), *IDS]
 
-    def present(self, known: Collection[str]) -> list[str]:
-        """Return the columns whose attribute is among those that the directory knows."""
-        there = {*known, *OURS}
+    def present(self, known: Collection[str], *, groups: bool) -> list[str]:
+        """Return the columns whose attribute the directory knows, or that are made here."""
+        there = {*known, "dn", *(["groups"] if groups else [])}
         return [each.name for each in self.columns if each.attribute in there]
 
-    def row(self, dn: str, values: Values, groups: Sequence[str] = ()) -> dict[str, object]:
+    def row(
+        self, dn: str, values: Values, groups: Sequence[str] | None = None
+    ) -> dict[str, object]:
         """Return the cells of an entry by the columns' names."""
         row: dict[str, object] = {}
         for column in self.columns:
@@ -189,7 +191,8 @@ class Columns:
                 case "dn":
                     row[column.name] = dn
                 case "groups":
-                    row[column.name] = list(groups)
+                    if groups is not None:
+                        row[column.name] = list(groups)
                 case name:
                     row[column.name] = column.cell(values.get(name, ()))
         return row

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
-from syncd.config.ldap import CertificateBind, LdapBind, SimpleBind
+from syncd.config.ldap import (
+    CertificateBind,
+    GroupSettings,
+    LdapBind,
+    SearchSettings,
+    SimpleBind,
+)
 from syncd.config.ldap import LdapSource as Settings
-from syncd.connectors.sources.ldap.settings import Bind, Directory, Search, Server
+from syncd.connectors.sources.ldap.settings import Bind, Directory, Groups, Search, Server
 from syncd.connectors.sources.ldap.source import LdapSource
 from syncd.core.errors import ConfigError
 
@@ -31,9 +38,10 @@ def open_ldap(settings: Settings) -> LdapSource:
             ca_file=settings.ca_file,
             timeout=settings.timeout.total_seconds(),
         ),
-        searches=tuple(Search(each.base, each.filter, each.scope) for each in settings.searches),
+        searches=_searches(settings.searches),
         mapping=settings.mapping(),
         page_size=settings.page_size,
+        groups=_groups(settings.groups),
     )
     return LdapSource(directory)
 
@@ -45,3 +53,14 @@ def _bind(settings: LdapBind) -> Bind:
         case CertificateBind(certificate=certificate, key=key):
             return Bind("certificate", certificate=certificate, key=key)
     return Bind(settings.method)
+
+
+def _searches(settings: Sequence[SearchSettings]) -> tuple[Search, ...]:
+    return tuple(Search(each.base, each.filter, each.scope) for each in settings)
+
+
+def _groups(settings: GroupSettings | None) -> Groups | None:
+    if settings is None:
+        return None
+    searches, only = _searches(settings.searches), frozenset(settings.only)
+    return Groups(searches, settings.nested, settings.name, only)

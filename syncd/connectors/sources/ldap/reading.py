@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from syncd.connectors.records import Batch, Course
 from syncd.connectors.sources.ldap.connecting import Connection, connected
 from syncd.connectors.sources.ldap.decoding import Columns, own_id
-from syncd.connectors.sources.ldap.searching import entry, pages
-from syncd.connectors.sources.ldap.settings import Directory
+from syncd.connectors.sources.ldap.groups import PERSON, Graph, graph
+from syncd.connectors.sources.ldap.searching import pages
+from syncd.connectors.sources.ldap.settings import Directory, Search
+from syncd.connectors.sources.ldap.standing import stand
 
 __all__ = ["batches"]
-
-ATTRIBUTE = re.compile(rb"\sNAME\s+(?:'([^']+)'|\(\s*((?:'[^']+'\s*)+)\))")
-"""The names in the description of an attribute's type (RFC 4512 section 4.1.2)."""
 
 
 def batches(directory: Directory, token: str | None, course: Course) -> Iterator[Batch]:
@@ -22,35 +21,36 @@ def batches(directory: Directory, token: str | None, course: Course) -> Iterator
     del token  # nothing here can tell what changed
     columns = Columns.of(directory.mapping)
     with connected(f"source {directory.name}", directory.server) as connection:
-        known = _attributes(connection)
-        course.columns = columns.present(known) + sorted(known) if known else None
-        yield from _everybody(directory, connection, columns)
+        standing = stand(connection)
+        known = standing.attributes
+        if known:
+            there = columns.present(known, groups=directory.groups is not None)
+            course.columns = there + sorted(known)
+        table = _Table(connection, directory, columns, graph(connection, directory, standing))
+        for search in directory.searches:
+            yield from table.batches(search)
 
 
-def _everybody(directory: Directory, connection: Connection, columns: Columns) -> Iterator[Batch]:
-    # Searches may overlap, and a search that changes under the pages shows somebody twice.
-    seen: set[str] = set()
-    for search in directory.searches:
-        for page in pages(connection, search, columns.attributes(), directory.page_size):
+@dataclass(slots=True)
+class _Table:
+    """Makes rows of entries, each entry once."""
+
+    connection: Connection
+    directory: Directory
+    columns: Columns
+    groups: Graph | None
+    # Searches may overlap, and a tree that changes under the pages shows somebody twice.
+    seen: set[str] = field(default_factory=set)
+
+    def batches(self, search: Search) -> Iterator[Batch]:
+        """Give everybody whom a search finds."""
+        asked = [*self.columns.attributes(), *(PERSON if self.groups else ())]
+        for page in pages(self.connection, search, asked, self.directory.page_size):
             rows = []
             for dn, values in page:
                 own = own_id(dn, values)
-                if own not in seen:
-                    seen.add(own)
-                    rows.append((own, columns.row(dn, values)))
+                if own not in self.seen:
+                    self.seen.add(own)
+                    names = self.groups.of(dn, values) if self.groups else None
+                    rows.append((own, self.columns.row(dn, values, names)))
             yield Batch(rows)
-
-
-def _attributes(connection: Connection) -> set[str]:
-    """Return the attributes that the directory knows, in lower case; nothing if it hides them."""
-    root = entry(connection, "", ["subschemaSubentry"])
-    where = root.get("subschemasubentry")
-    if not where:
-        return set()
-    found = entry(connection, where[0].decode(), ["attributeTypes"]).get("attributetypes", ())
-    names: set[str] = set()
-    for each in found:
-        match = ATTRIBUTE.search(each)
-        if match:
-            names.update(re.findall(r"[\w.;-]+", (match[1] or match[2]).decode().lower()))
-    return names

@@ -8,7 +8,7 @@ from typing import Literal
 
 from syncd.core.mapping import PersonMapping
 
-__all__ = ["Bind", "Directory", "Search", "Server"]
+__all__ = ["Bind", "Changes", "Directory", "Groups", "Search", "Server"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,26 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Groups:
+    """
+    Which groups count, and how nesting is found out.
+
+    `expand` reads the members of all these groups and follows them here; `in-chain` asks
+    Active Directory, group by group, for everybody below. Only the groups of `only` are
+    told where any are named there.
+    """
+
+    searches: tuple[Search, ...]
+    nested: Literal["expand", "in-chain"] = "expand"
+    name: str = "cn"
+    only: frozenset[str] = frozenset()
+
+
+Changes = Literal["none", "usn", "dirsync"]
+"""How Active Directory is asked for what changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
     """Everything that a read needs to know."""
 
@@ -56,3 +76,6 @@ class Directory:
     searches: tuple[Search, ...]
     mapping: PersonMapping
     page_size: int = 500
+    groups: Groups | None = None
+    changes: Changes = "none"
+    deletions: bool = True
