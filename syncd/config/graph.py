@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.signing import Auth
@@ -13,6 +13,9 @@ from syncd.config.web import SourceHttp
 from syncd.core.mapping import PersonMapping
 
 __all__ = ["GraphSource"]
+
+GROUPS = "groups"
+"""The column that is a list."""
 
 
 class GraphSource(BaseModel):
@@ -42,6 +45,18 @@ class GraphSource(BaseModel):
     http: SourceHttp = Field(default_factory=SourceHttp, description="How Graph is talked to.")
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
     person: PersonSettings = Field(description="Which properties describe a person.")
+
+    @model_validator(mode="after")
+    def _lists(self) -> Self:
+        """Require that what is a list is mapped as one, and is not empty for everybody."""
+        standing = self.mapping().standing()
+        fields = [*standing, *self.mapping().attributes.values()]
+        mapped = [each for each in fields if each is not None and each.column == GROUPS]
+        if mapped and not self.groups:
+            raise ValueError('maps the column "groups" but names no groups; list them as groups')
+        if any(each.split is None for each in mapped):
+            raise ValueError('maps the column "groups" without split, and it is a list')
+        return self
 
     def mapping(self) -> PersonMapping:
         """Return which property says what about a person."""

@@ -13,6 +13,7 @@ Orders to a running sandbox, beside the Web API: `/_sandbox/<what>`.
     DELETE /_sandbox/protection  no limits
     POST   /_sandbox/applications  a registration or a list; from then on tokens are required
     POST   /_sandbox/graph  how deltas of Graph behave: {"page_size", "empty", "twice", "lost"}
+    DELETE /_sandbox/graph  an empty tenant
     DELETE /_sandbox/graph-tracking  the delta tokens that Graph gave are too old from now on
     POST   /_sandbox/sign-in  {"required": false, "token_seconds": 60, "challenge": true}
 

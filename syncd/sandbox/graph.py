@@ -38,6 +38,10 @@ class Graph:
     """A tenant as Graph shows it. Whoever calls holds the lock."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Have an empty tenant whose deltas behave as usual."""
         self.directory = Directory()
         self.deltas = Deltas(self.directory)
 
@@ -154,7 +158,7 @@ class Graph:
 
 
 def graph_orders(graph: Graph) -> Mapping[tuple[str, str], Order]:
-    """Return the orders about deltas: how they behave, and that tokens are too old."""
+    """Return the orders about the tenant: how deltas behave, and what is forgotten."""
 
     def behave(body: bytes) -> None:
         try:
@@ -164,6 +168,7 @@ def graph_orders(graph: Graph) -> Mapping[tuple[str, str], Order]:
 
     return {
         ("POST", "graph"): behave,
+        ("DELETE", "graph"): lambda _: graph.clear(),
         ("DELETE", "graph-tracking"): lambda _: graph.directory.expire(),
     }
 

@@ -465,6 +465,15 @@ def test_a_column_is_read_in_a_way_that_fits_its_place(
 
 
 SQL = {"type": "sql", "path": None, "url": "sqlite:///hr.db", "query": "SELECT * FROM people"}
+GRAPH = {
+    "type": "graph",
+    "path": None,
+    "url": "http://127.0.0.1:8091",
+    "auth": {"method": "none"},
+    "groups": ["Crew"],
+}
+ATTRIBUTES = {"department": "department", "grade": {"column": "employeeType", "type": "int"}}
+TEAMS = {"teams": {"column": "groups", "split": ";"}}
 SOURCES: list[tuple[str, dict[str, Any], str]] = [
     (
         "later",
@@ -502,6 +511,34 @@ SOURCES: list[tuple[str, dict[str, Any], str]] = [
         "negative overlap",
         SQL | {"watermark": {"column": "changed", "overlap": -1}},
         "sources.0.watermark.overlap: must not be negative",
+    ),
+    (
+        "groups without a list",
+        GRAPH | {"person": {"key": "id", "attributes": ATTRIBUTES | {"teams": "groups"}}},
+        'sources.0: maps the column "groups" without split, and it is a list',
+    ),
+    (
+        "groups of nowhere",
+        GRAPH | {"groups": None, "person": {"key": "id", "attributes": ATTRIBUTES | TEAMS}},
+        'sources.0: maps the column "groups" but names no groups',
+    ),
+    (
+        "no sign-in at Graph",
+        GRAPH | {"url": None},
+        'sources.0.auth.method: "none" is for a server on this machine; this one is elsewhere',
+    ),
+    (
+        "a directory of many",
+        GRAPH
+        | {
+            "auth": {
+                "method": "federated",
+                "tenant_id": "common",
+                "client_id": "c",
+                "token_file": "t",
+            }
+        },
+        'sources.0.auth.tenant_id: "common" is no single directory',
     ),
     ("path", {"path": 3}, "sources.0.path: 3 is not a path; write it as a text in quotes"),
 ]

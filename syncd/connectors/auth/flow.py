@@ -14,7 +14,13 @@ from syncd.connectors.auth.tokens import Tokens
 from syncd.connectors.http import is_loopback, origin
 from syncd.core.errors import ConfigError, TargetRefused
 
-__all__ = ["EntraAuth", "NoAuth"]
+__all__ = ["ADVICE", "EntraAuth", "NoAuth"]
+
+ADVICE = (
+    "see that its url is the environment's own, that it belongs to the directory auth.tenant_id, "
+    "and that it has an application user for this client id"
+)
+"""What may be wrong with an environment that takes no token of ours."""
 
 _claims = re.compile(r'claims="([^"]*)"').search
 _directory = re.compile(r'authorization_uri="?https?://[^/"\s,]+/([^/"\s,]+)').search
@@ -37,13 +43,15 @@ class EntraAuth(httpx.Auth):
 
     A 401 drops the token, and one new one is tried, made for the claims that the 401
     may demand (identity-and-sources.md section 1.8). If that is not taken either, it is
-    a matter of settings: TargetRefused. *directory* is the one that tokens come from.
+    a matter of settings: TargetRefused. *directory* is the one that tokens come from, and
+    *advice* what to look at where the server is no environment.
     """
 
-    def __init__(self, url: str, tokens: Tokens, directory: str = "") -> None:
+    def __init__(self, url: str, tokens: Tokens, directory: str = "", advice: str = ADVICE) -> None:
         self._origin = origin(httpx.URL(url))
         self._tokens = tokens
         self._directory = directory.lower()
+        self._advice = advice
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -74,11 +82,7 @@ class EntraAuth(httpx.Auth):
                 f"{host} belongs to the directory {name} and takes no token of {self._directory}; "
                 "check auth.tenant_id and the environment's url"
             )
-        return (
-            f"{host} accepts neither of two new tokens (status 401); see that its url is the "
-            "environment's own, that it belongs to the directory auth.tenant_id, and that it "
-            "has an application user for this client id"
-        )
+        return f"{host} accepts neither of two new tokens (status 401); {self._advice}"
 
 
 def _signed(request: httpx.Request, token: str) -> httpx.Request:

@@ -18,7 +18,7 @@ from syncd.config.models import (
 )
 from syncd.config.models import NoAuth as Nothing
 from syncd.connectors.auth.entra import ask_entra, authority_of
-from syncd.connectors.auth.flow import EntraAuth, NoAuth
+from syncd.connectors.auth.flow import ADVICE, EntraAuth, NoAuth
 from syncd.connectors.auth.machine import PASSING, ask_machine, endpoint
 from syncd.connectors.auth.tokens import Tokens
 from syncd.connectors.auth.wire import REMEDY, Wire
@@ -44,13 +44,15 @@ def open_auth(
     pause: Callable[[float], Any] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
     transport: httpx.BaseTransport | None = None,
+    advice: str = ADVICE,
 ) -> httpx.Auth:
     """
     Return how to sign in to what is at *url*; nothing is sent yet.
 
     Tokens are for the whole of that host, an environment's or another API's. *timeout*
     is in seconds; *ca_file* and *proxy* hold for the authority, too; *observe* is told of
-    each request to it; *pause* waits between two tries and returns True to stop.
+    each request to it; *pause* waits between two tries and returns True to stop; *advice*
+    says what to look at where the host takes no token.
     Raises ConfigError for a certificate that cannot be used and for "none" elsewhere
     than on this machine.
     """
@@ -64,7 +66,7 @@ def open_auth(
             wire = _wire(NEAR, observe, near, None, None, transport, PASSING, IN_AZURE)
             ask = ask_machine(auth, resource, wire)
             tokens = Tokens(ask, endpoint(), remedy=IN_AZURE, pause=pause, clock=clock)
-            return EntraAuth(url, tokens)
+            return EntraAuth(url, tokens, advice=advice)
         case ClientSecret() | Certificate() | Federated():
             if isinstance(auth, Certificate):
                 _check(auth)
@@ -72,7 +74,8 @@ def open_auth(
             wire = _wire(base, observe, timeout, ca_file, proxy, transport)
             ask = ask_entra(auth, base, f"{resource}/.default", wire)
             host = httpx.URL(base).host
-            return EntraAuth(url, Tokens(ask, host, pause=pause, clock=clock), auth.tenant_id)
+            tokens = Tokens(ask, host, pause=pause, clock=clock)
+            return EntraAuth(url, tokens, auth.tenant_id, advice)
         case _:
             assert_never(auth)
 

@@ -79,7 +79,11 @@ def find_groups(way: Way, written: Sequence[str]) -> Groups:
             raise Unread(
                 f'{way.host}: more than one group is called "{name}"; write its id in groups'
             )
-        found[str(ids[0])] = name
+        first = found.setdefault(str(ids[0]), name)
+        if first != name:
+            raise Unread(
+                f'{way.host}: "{first}" and "{name}" are the same group; keep one of them in groups'
+            )
     return found
 
 

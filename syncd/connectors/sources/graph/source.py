@@ -115,6 +115,7 @@ def open_graph(settings: Settings, stop: Halt) -> GraphSource:
         ca_file=ca_file,
         proxy=proxy,
         pause=stop.wait,
+        advice="see that url is the Graph of the cloud of the directory auth.tenant_id",
     )
     throttle = partial(Throttle, stop=stop)
     site = Site(settings.url, auth, timeout, ca_file, proxy, throttle)

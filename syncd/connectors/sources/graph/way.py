@@ -28,7 +28,10 @@ THROTTLED = 429
 LARGEST = 128 << 20
 """Bytes of one answer; pages of 999 users have about one hundredth of it."""
 CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError)
-RIGHTS = "the application permissions User.Read.All and, for groups, GroupMember.Read.All"
+RIGHTS = (
+    "the application permissions User.Read.All, for groups GroupMember.Read.All, and for "
+    "employeeLeaveDateTime User-LifeCycleInfo.Read.All"
+)
 
 Document = dict[str, Any]
 

@@ -118,10 +118,16 @@ class Tenant:
 @contextmanager
 def open_graph(folder: Path) -> Iterator[Tenant]:  # noqa: ARG001  # it keeps nothing
     """Serve an empty tenant whose pages are small."""
-    with (
-        Running(Sandbox()) as running,
-        httpx.Client(base_url=running.url, trust_env=False) as client,
-    ):
-        tenant = Tenant(client, running.url)
+    with Running(Sandbox()) as running, tenant_at(running.url) as tenant:
+        yield tenant
+
+
+@contextmanager
+def tenant_at(url: str) -> Iterator[Tenant]:
+    """Empty the tenant of a sandbox, and make its pages small."""
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        tenant = Tenant(client, url)
+        tenant.send("DELETE", "_sandbox/graph")
+        tenant.send("DELETE", "_sandbox/faults")
         tenant.order()
         yield tenant
