@@ -22,16 +22,10 @@ from syncd.core.hints import Claim
 from syncd.core.mapping import Type
 
 __all__ = [
-    "LATER_RUNGS",
-    "LATER_SOURCES",
     "attribute_types",
     "problems",
     "warnings",
 ]
-
-LATER_SOURCES = ("http-json",)
-LATER_RUNGS: tuple[str, ...] = ()
-"""Right names whose part of the program is not there yet; only this place says so."""
 
 # Names are sought in tuples, because what stands in the file may not be hashable.
 Table = Mapping[str, Any]
@@ -47,7 +41,6 @@ def problems(raw: Table) -> list[Problem]:
     return [
         *_doubled_names(raw, "sources"),
         *_doubled_names(raw, "rules"),
-        *_later(raw),
         *_rungs(raw),
         *_sign_in(raw),
         *_fields(raw),
@@ -116,16 +109,6 @@ def _doubled_names(raw: Table, kind: str) -> Iterator[Problem]:
         first.setdefault(name, index)
 
 
-def _later(raw: Table) -> Iterator[Problem]:
-    for index, source in _tables(raw, "sources"):
-        if source.get("type") in LATER_SOURCES:
-            yield Problem(("sources", index, "type"), _not_yet(source["type"], "csv or jsonl"))
-
-
-def _not_yet(value: str, instead: str) -> str:
-    return f'"{value}" is not supported yet; use {instead}'
-
-
 def _table(table: Table, name: str) -> Table:
     inner = table.get(name)
     return inner if isinstance(inner, dict) else {}
@@ -142,8 +125,6 @@ def _rungs(raw: Table) -> Iterator[Problem]:
         match = policy.get("match")
         seen: list[object] = []
         for index, rung in enumerate(match if isinstance(match, list) else []):
-            if rung in LATER_RUNGS:
-                yield Problem((*place, "match", index), _not_yet(rung, "the other rungs"))
             if rung in seen:
                 yield Problem((*place, "match", index), f"{show(rung)} stands here twice")
             seen.append(rung)

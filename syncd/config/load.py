@@ -15,7 +15,7 @@ from syncd.config.expressions import Expression, ExpressionError, compile_rule
 from syncd.config.loaded import Config
 from syncd.config.models import Settings
 from syncd.config.problems import Place, Problem, dotted, problems
-from syncd.config.sources import LaterSource, ReadableSource, RuleSettings
+from syncd.config.sources import RuleSettings
 from syncd.config.values import Surroundings
 from syncd.core.errors import ConfigError
 from syncd.core.rules import Rule
@@ -42,7 +42,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         file=path,
         folder=folder,
         settings=settings,
-        sources=_readable(settings),
+        sources=settings.sources,
         all_rules=tuple(
             _rule(written, expressions[index]) for index, written in enumerate(settings.rules)
         ),
@@ -117,11 +117,6 @@ def _warnings(expressions: Mapping[int, Expression]) -> list[Problem]:
         for index, expression in expressions.items()
         for says in expression.warnings
     ]
-
-
-def _readable(settings: Settings) -> tuple[ReadableSource, ...]:
-    """Return the sources; those of later kinds are problems and do not get here."""
-    return tuple(each for each in settings.sources if not isinstance(each, LaterSource))
 
 
 def _rule(written: RuleSettings, expression: Expression) -> Rule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
@@ -13,10 +13,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from syncd.config import shape
-from syncd.config.checks import LATER_RUNGS, LATER_SOURCES
 from syncd.config.models import Settings
 from syncd.config.person import FieldSettings
-from syncd.config.sources import LaterSource
 from syncd.config.values import written
 
 __all__ = ["reference_markdown"]
@@ -44,21 +42,7 @@ This page is written from the program: `python -m syncd.config.reference > confi
 def reference_markdown() -> str:
     """Write the reference as Markdown: a table for each section of the file."""
     sections = [_section(*each) for each in dict.fromkeys(_sections(Settings, "", listed=False))]
-    return "\n".join([HEAD, *sections, _table("A column", "", FieldSettings), _later()])
-
-
-def _later() -> str:
-    """Name what may be written and is refused as not supported yet."""
-    known: tuple[tuple[str, Sequence[str]], ...] = (
-        ("source types", LATER_SOURCES),
-        ("rungs of `match`", LATER_RUNGS),
-    )
-    lines = [
-        f"- {kind}: {', '.join(f'`{each}`' for each in sorted(names))}"
-        for kind, names in known
-        if names
-    ]
-    return "\n".join(["## Not supported yet", "", *lines, ""]) if lines else ""
+    return "\n".join([HEAD, *sections, _table("A column", "", FieldSettings)])
 
 
 def _sections(
@@ -84,7 +68,7 @@ def _inner(info: FieldInfo, path: str) -> Iterator[tuple[type[BaseModel], str, b
         else:
             models, path_below, many = [kind], path, False
         for each in shape.model_kinds(models):
-            if each not in (FieldSettings, LaterSource):
+            if each is not FieldSettings:
                 yield each, path_below, many
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import codecs
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from syncd.config.graph import GraphSource
 from syncd.config.ldap import LdapSource
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.sql import SqlSource
 from syncd.config.values import File, Text
-from syncd.config.web import ScimSource
+from syncd.config.web import HttpJsonSource, ScimSource
 from syncd.core.mapping import PersonMapping
 
 __all__ = [
     "CsvSource",
     "JsonlSource",
-    "LaterSource",
     "ReadableSource",
     "RuleSettings",
     "Source",
@@ -82,19 +81,10 @@ class JsonlSource(BaseModel):
         return self.person.mapping()
 
 
-class LaterSource(BaseModel):
-    """A kind of source that cannot be read yet; its own keys are not judged."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-    name: Text = Field(description="What reports call the source.")
-    type: Literal["http-json"] = Field(description="The kind of source.")
-    rank: int = Field(1, description="Lower wins where several sources describe one person.")
-    person: PersonSettings = Field(description="Which columns describe a person.")
-
-
-ReadableSource = CsvSource | JsonlSource | SqlSource | LdapSource | ScimSource | GraphSource
-Source = Annotated[ReadableSource | LaterSource, Field(discriminator="type")]
+ReadableSource = (
+    CsvSource | JsonlSource | SqlSource | LdapSource | ScimSource | GraphSource | HttpJsonSource
+)
+Source = Annotated[ReadableSource, Field(discriminator="type")]
 
 
 class RuleSettings(BaseModel):

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.values import Duration, File, Pause, Secret, SecretUrl, Text, WebUrl
@@ -253,6 +259,15 @@ class Since(BaseModel):
     )
 
 
+def _whole(url: str, check: ValidatorFunctionWrapHandler) -> str:
+    """Keep a slash at the end: for some servers it is another address without."""
+    check(url)
+    return url.strip()
+
+
+ListUrl = Annotated[WebUrl, WrapValidator(_whole)]
+
+
 class HttpJsonSource(BaseModel):
     """
     People from a JSON export over HTTP.
@@ -265,7 +280,7 @@ class HttpJsonSource(BaseModel):
 
     name: Text = Field(description="What reports call the source.")
     type: Literal["http-json"] = Field(description="The kind of source.")
-    url: WebUrl = Field(description="The address of the list, without a query.")
+    url: ListUrl = Field(description="The address of the list, without a query.")
     query: dict[Annotated[str, Field(min_length=1)], str] = Field(
         default_factory=dict, description="Query parameters of each request, by name; no secrets."
     )

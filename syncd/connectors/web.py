@@ -57,7 +57,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How the server of a source is reached; *timeout* is in seconds, for each step."""
+    """
+    How the server of a source is reached.
+
+    *timeout* is in seconds, for each step; *largest* are the bytes of one answer.
+    """
 
     url: str
     auth: httpx.Auth | None = None
@@ -66,6 +70,7 @@ class Site:
     ca_file: str | None = None
     proxy: str | None = None
     throttle: Callable[[], Throttle] = field(default=Throttle, repr=False)
+    largest: int = LARGEST
 
     @property
     def host(self) -> str:
@@ -84,7 +89,8 @@ class Site:
             ca_file=self.ca_file,
             proxy=self.proxy,
         ) as client:
-            yield Way(f"{what}: {self.host}", client, httpx.URL(self.url), self.throttle())
+            whom, base = f"{what}: {self.host}", httpx.URL(self.url)
+            yield Way(whom, client, base, self.throttle(), self.largest)
 
 
 def open_site(
@@ -109,6 +115,7 @@ class Way:
     client: httpx.Client = field(repr=False)
     base: httpx.URL
     throttle: Throttle = field(repr=False)
+    largest: int = LARGEST
 
     def get(self, url: httpx.URL, bear: frozenset[int] = frozenset()) -> Answer:
         """
@@ -173,9 +180,9 @@ class Way:
             size = 0
             for piece in response.iter_bytes(CHUNK):
                 size += len(piece)
-                if size > LARGEST:
+                if size > self.largest:
                     raise Unread(
-                        f"{self.whom} gave more than {LARGEST >> 20} MB at once; "
+                        f"{self.whom} gave more than {self.largest >> 20} MB at once; "
                         "let it give pages, or smaller ones"
                     )
                 if time.monotonic() > deadline:

@@ -23,6 +23,7 @@ ENVIRON = {
     "SYNCD_WEBHOOK": "https://hooks.example/hunter2",
     "SYNCD_LDAP_PASSWORD": "hunter2",
     "SYNCD_MAIL_PASSWORD": "hunter2",
+    "SYNCD_API_KEY": "hunter2",
     "SYNCD_SCIM_TOKEN": "hunter2",
 }
 """What the examples in config/ refer to."""

@@ -474,11 +474,35 @@ GRAPH = {
 }
 ATTRIBUTES = {"department": "department", "grade": {"column": "employeeType", "type": "int"}}
 TEAMS = {"teams": {"column": "groups", "split": ";"}}
+WEB = {
+    "type": "http-json",
+    "path": None,
+    "url": "http://127.0.0.1:8092/people",
+    "auth": {"method": "none"},
+}
 SOURCES: list[tuple[str, dict[str, Any], str]] = [
     (
-        "later",
-        {"type": "http-json", "server": "x"},
-        'sources.0.type: "http-json" is not supported yet; use csv',
+        "no sign-in",
+        WEB | {"type": "scim", "url": "https://idp.contoso.com/scim"},
+        'sources.0.auth.method: "none" is for a server on this machine; this one is elsewhere',
+    ),
+    (
+        "address",
+        WEB | {"url": "http://127.0.0.1/?x=1"},
+        "sources.0.url: must be a plain address",
+    ),
+    ("list", WEB | {"rows": "data..items"}, 'sources.0.rows: "data..items" is not a path'),
+    ("moment", WEB | {"since": {"parameter": "s", "format": "%H"}}, "since.format: names no day"),
+    ("paging", WEB | {"paging": {"method": "pages"}}, "sources.0.paging.method: "),
+    (
+        "column",
+        WEB | {"person": {"key": "id", "mail": "emails[0]", "attributes": {"department": "d"}}},
+        'sources.0.person: has a column "emails[0]" that is not a path',
+    ),
+    (
+        "literal token",
+        WEB | {"auth": {"method": "bearer", "token": "hunter2"}},
+        "sources.0.auth.token: must be a reference",
     ),
     ("kind", {"type": "cvs"}, 'sources.0.type: "cvs" is not one of csv, jsonl'),
     ("encoding", {"encoding": "utf-9"}, 'sources.0.encoding: "utf-9" is not a known text encoding'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from syncd.config import CsvSource, GraphSource, JsonlSource, LdapSource, ReadableSource, SqlSource
-from syncd.config.web import ScimSource
+from syncd.config.web import HttpJsonSource, ScimSource
 from syncd.core.ports import Halt, Source
 
 __all__ = ["open_source"]
@@ -43,5 +43,9 @@ def open_source(settings: ReadableSource, stop: Halt) -> Source:
             from syncd.connectors.sources import scim  # noqa: PLC0415  # only what is used
 
             return scim.open_scim(settings, stop)
+        case HttpJsonSource():
+            from syncd.connectors.sources import http_json  # noqa: PLC0415  # only what is used
+
+            return http_json.open_http_json(settings, stop)
         case _:
             assert_never(settings)

@@ -21,11 +21,12 @@ BACKENDS = {
     "openldap": "openldap.open_people",
     "scim": "scim.open_scim",
     "samba": "samba.open_people",
+    "http-json": "http_json.open_export",
 }
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
 SERVERS = {"sql-postgresql": "postgresql_server", "samba": "domain_controller"}
 """Fixtures of servers that start once for all tests; the opener takes one beside the folder."""
-INCREMENTAL: tuple[str, ...] = ("graph",)
+INCREMENTAL: tuple[str, ...] = ("graph", "http-json")
 """Those that can read only what changed, deletions too."""
 SLOW = {"samba"}
 """Those that take long to lay out; they have their turn in the campaign."""

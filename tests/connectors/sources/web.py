@@ -80,8 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.web.asked.append(asked)
         reply = self.web.answer(asked)
         content = reply.content
-        self.send_response(reply.status)
-        headers = {"Content-Type": "application/json", **reply.headers}
+        self.send_response_only(reply.status)
+        usual = {"Content-Type": "application/json", "Date": self.date_time_string()}
+        headers = {**usual, **reply.headers}
         for name, value in (headers | {"Content-Length": str(len(content))}).items():
             self.send_header(name, value)
         self.end_headers()

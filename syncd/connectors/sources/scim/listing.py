@@ -16,7 +16,7 @@ PASSES = 2
 """How often a list that changes under way is read."""
 LOST = frozenset({"invalidCursor", "expiredCursor"})
 """What a server says of a cursor that it does not know any more (RFC 9865 section 2.2)."""
-EMPTY = 100
+EMPTY = 50
 """Pages with nothing in them after which a server is taken to go on for ever."""
 
 
