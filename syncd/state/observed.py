@@ -169,10 +169,9 @@ def memberships(
     stored = bool(known)
     written = {mark for mark in known if len(mark) == GUID_LENGTH}
     read = target.memberships(known)
-    arrived = _arrive(tx, read)
-    difference = _settle(
-        tx, env, arrived, {mark[:GUID_LENGTH] for mark in known}, read.token, stored=stored
-    )
+    arrived = _arrive(tx, read, first=not stored)
+    gone = {mark[:GUID_LENGTH] for mark in known}
+    difference = _settle(tx, env, arrived, gone, read.token)
     # Of what syncd wrote itself it does not know the version: that is no news.
     return Difference(difference.changed - written, difference.gone - written)
 
@@ -258,51 +257,65 @@ def _forget_marks(tx: Connection, env: int, left: set[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """What a read of the rows brought: how many readings, of which ids, and the husks among it."""
+    """
+    What a read of the rows brought: how many readings, the husks among them, and of which ids.
+
+    Of a first read nobody needs the ids: there may be a million.
+    """
 
     given: int
-    seen: set[str]
+    seen: set[str] | None
     husks: dict[str, MembershipRow]
 
 
-def _arrive(tx: Connection, pages: Iterable[Sequence[MembershipRow]]) -> _Arrived:
+def _arrive(
+    tx: Connection, pages: Iterable[Sequence[MembershipRow]], *, first: bool = False
+) -> _Arrived:
     """Set the rows aside in the table `fresh`."""
     husks: dict[str, MembershipRow] = {}
-    given, seen = 0, set[str]()
+    given, seen = 0, None if first else set[str]()
     place = "INTEGER PRIMARY KEY" if tx.dialect.name == "sqlite" else "bigserial"
     scratch(tx, "fresh", f"place {place}, {FRESH}")
     for page in pages:
         given += len(page)
-        seen.update(row[0] for row in page)
+        if seen is not None:
+            seen.update(row[0] for row in page)
         bulk(tx, "fresh", READING, (_reading(row) for row in _full(page, husks)))
     return _Arrived(given, seen, husks)
 
 
 def _settle(
-    tx: Connection,
-    env: int,
-    arrived: _Arrived,
-    gone: set[str],
-    token: str | None,
-    *,
-    stored: bool = True,
+    tx: Connection, env: int, arrived: _Arrived, gone: set[str], token: str | None
 ) -> Difference:
-    """Bring the rows up to date with what arrived and what is gone, if any were *stored*."""
+    """Bring the rows up to date with what arrived and what is gone."""
     remember(tx, f"token:{env}:memberships", token or "")
     if not (arrived.given or gone):
         return Difference()
     touch(tx, f"rows:{env}")
-    husks = arrived.husks
-    if arrived.given != len(arrived.seen):
+    seen, husks = arrived.seen, arrived.husks
+    if _repeated(tx, arrived):
         _keep_last(tx, husks)
-    if stored:
-        _forget_rows(tx, env, arrived.seen | gone)
+    if seen is not None:
+        _forget_rows(tx, env, seen | gone)
     _write_rows(tx, env)
     know(tx, "memberships")
     bulk(tx, "husks", ("env", *READING), ((env, *_reading(row)) for row in husks.values()))
-    if not stored:
+    if seen is None:
         return Difference()
-    return Difference(frozenset(arrived.seen), frozenset(gone - arrived.seen))
+    return Difference(frozenset(seen), frozenset(gone - seen))
+
+
+def _repeated(tx: Connection, arrived: _Arrived) -> bool:
+    """Tell whether two pages showed the same row."""
+    if arrived.seen is not None:
+        return arrived.given != len(arrived.seen)
+    different = int(one(tx, "SELECT count(DISTINCT id) FROM fresh"))
+    if arrived.given != different + len(arrived.husks):
+        return True
+    scratch(tx, "gone", "id TEXT PRIMARY KEY")
+    bulk(tx, "gone", ("id",), ((ident,) for ident in arrived.husks))
+    both = "SELECT 1 FROM fresh WHERE id IN (SELECT id FROM gone) LIMIT 1"
+    return one(tx, both) is not None
 
 
 def _look_at(
