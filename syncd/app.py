@@ -77,7 +77,8 @@ class App:
 
     def sources(self) -> list[Ranked]:
         """Return the sources in the order of the configuration."""
-        return [Ranked(open_source(each, self.stop), each.rank) for each in self.config.sources]
+        read = self.config.sources
+        return [Ranked(open_source(each, self.stop, self.clock), each.rank) for each in read]
 
     def target(
         self,

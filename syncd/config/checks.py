@@ -41,6 +41,7 @@ def problems(raw: Table) -> list[Problem]:
     return [
         *_doubled_names(raw, "sources"),
         *_doubled_names(raw, "rules"),
+        *_deliveries(raw),
         *_rungs(raw),
         *_sign_in(raw),
         *_fields(raw),
@@ -107,6 +108,26 @@ def _doubled_names(raw: Table, kind: str) -> Iterator[Problem]:
             says = f"{show(name)} is the name of {kind}.{first[name]}, too; each needs its own"
             yield Problem((kind, index, "name"), says)
         first.setdefault(name, index)
+
+
+def _deliveries(raw: Table) -> Iterator[Problem]:
+    for index, source in _tables(raw, "sources"):
+        delivery = _table(source, "delivery")
+        place: Place = ("sources", index, "delivery")
+        if "date" in delivery:
+            if delivery.get("newest") == "date" and delivery.get("date_in", "name") != "name":
+                says = "is for a date in the name; which file counts is known before it is opened"
+                yield Problem((*place, "newest"), says)
+        elif delivery.get("newest") == "date" or "date_in" in delivery:
+            says = "is required where newest or date_in speaks of it"
+            yield Problem((*place, "date"), says)
+        if delivery.get("repeated") == "finding" and not _pattern(source.get("path")):
+            says = "is for a path with * or ?; one file alone comes after no other"
+            yield Problem((*place, "repeated"), says)
+
+
+def _pattern(path: object) -> bool:
+    return isinstance(path, str) and any(mark in path for mark in "*?[")
 
 
 def _table(table: Table, name: str) -> Table:

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from syncd.config.delivery import DeliverySettings, FilePattern
 from syncd.config.graph import GraphSource
 from syncd.config.ldap import LdapSource
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.sql import SqlSource
-from syncd.config.values import File, Text
+from syncd.config.values import Text
 from syncd.config.web import HttpJsonSource, ScimSource
 from syncd.core.mapping import PersonMapping
 
@@ -22,6 +23,13 @@ __all__ = [
     "RuleSettings",
     "Source",
 ]
+
+
+PATH = (
+    "The file, relative to the configuration file; compressed where it ends in .gz or .zip. With "
+    "`*` or `?` in its name the newest file that fits."
+)
+DELIVERY = "How files are delivered: markers, checksums, age."
 
 
 def _encoding(name: str) -> str:
@@ -47,7 +55,8 @@ class CsvSource(BaseModel):
 
     name: Text = Field(description="What reports call the source.")
     type: Literal["csv"] = Field(description="The kind of source.")
-    path: File = Field(description="The file, relative to the configuration file.")
+    path: FilePattern = Field(description=PATH)
+    delivery: DeliverySettings | None = Field(None, description=DELIVERY)
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         "utf-8", description='The file\'s encoding; a byte order mark is skipped, "auto" detects.'
     )
@@ -69,7 +78,8 @@ class JsonlSource(BaseModel):
 
     name: Text = Field(description="What reports call the source.")
     type: Literal["jsonl"] = Field(description="The kind of source.")
-    path: File = Field(description="The file, relative to the configuration file.")
+    path: FilePattern = Field(description=PATH)
+    delivery: DeliverySettings | None = Field(None, description=DELIVERY)
     encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         "utf-8", description='The file\'s encoding; a byte order mark is skipped, "auto" detects.'
     )

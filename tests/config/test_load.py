@@ -564,6 +564,26 @@ SOURCES: list[tuple[str, dict[str, Any], str]] = [
         },
         'sources.0.auth.tenant_id: "common" is no single directory',
     ),
+    (
+        "folder",
+        {"path": "drop/*/hr.csv"},
+        "sources.0.path: may have * and ? in the name of the file only",
+    ),
+    ("ending", {"delivery": {"done": "done"}}, "sources.0.delivery.done: must be the ending"),
+    ("no day", {"delivery": {"date": "hr-%Y"}}, "does not name year, month and day"),
+    ("no look", {"delivery": {"date": "%c"}}, 'has "%c", which cannot be looked for'),
+    ("no date", {"delivery": {"newest": "date"}}, "sources.0.delivery.date: is required where"),
+    ("where", {"delivery": {"date_in": "content"}}, "sources.0.delivery.date: is required where"),
+    (
+        "too late",
+        {"delivery": {"newest": "date", "date": "%Y-%m-%d", "date_in": "content"}},
+        "sources.0.delivery.newest: is for a date in the name",
+    ),
+    (
+        "no other",
+        {"delivery": {"repeated": "finding"}},
+        "sources.0.delivery.repeated: is for a path with * or ?",
+    ),
     ("path", {"path": 3}, "sources.0.path: 3 is not a path; write it as a text in quotes"),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import assert_never
 
 from syncd.config import CsvSource, GraphSource, JsonlSource, LdapSource, ReadableSource, SqlSource
@@ -11,22 +13,22 @@ from syncd.core.ports import Halt, Source
 __all__ = ["open_source"]
 
 
-def open_source(settings: ReadableSource, stop: Halt) -> Source:
+def open_source(
+    settings: ReadableSource,
+    stop: Halt,
+    clock: Callable[[], datetime] | None = None,
+) -> Source:
     """
     Return what reads a source; nothing is opened yet.
 
-    *stop* ends waiting. Raises ConfigError for settings that cannot be used.
+    *stop* ends waiting, *clock* says how old something is. Raises ConfigError for settings
+    that cannot be used.
     """
-    mapping = settings.mapping()
     match settings:
-        case CsvSource(name=name, path=path, encoding=encoding, delimiter=delimiter):
+        case CsvSource() | JsonlSource():
             from syncd.connectors.sources import files  # noqa: PLC0415  # only what is used
 
-            return files.CsvSource(name, path, mapping, encoding, delimiter)
-        case JsonlSource(name=name, path=path, encoding=encoding):
-            from syncd.connectors.sources import files  # noqa: PLC0415  # only what is used
-
-            return files.JsonlSource(name, path, mapping, encoding)
+            return files.open_file(settings, clock)
         case GraphSource():
             from syncd.connectors.sources import graph  # noqa: PLC0415  # only what is used
 

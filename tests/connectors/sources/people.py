@@ -39,16 +39,18 @@ def as_csv(rows: Iterable[Sequence[str]], *, delimiter: str = ",", quote: bool =
     return text.getvalue()
 
 
-def csv_source(path: Path, content: str | bytes, **settings: str) -> CsvSource:
+def csv_source(
+    path: Path, content: str | bytes, encoding: str = "utf-8", delimiter: str = ","
+) -> CsvSource:
     """Write a file and return a source that reads it."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return CsvSource("hr", path, PEOPLE, **settings)
+    return CsvSource("hr", path, PEOPLE, encoding, delimiter)
 
 
-def jsonl_source(path: Path, content: str | bytes, **settings: str) -> JsonlSource:
+def jsonl_source(path: Path, content: str | bytes, encoding: str = "utf-8") -> JsonlSource:
     """Write a file and return a source that reads it."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return JsonlSource("hr", path, PEOPLE, **settings)
+    return JsonlSource("hr", path, PEOPLE, encoding)
 
 
 def people(records: Iterable[Record]) -> list[tuple[str, str | None, str]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 
+from syncd.connectors.sources.files.deliveries import Delivery
 from syncd.connectors.sources.files.encodings import (
     AUTO,
     Encoding,
@@ -19,7 +20,14 @@ from syncd.connectors.sources.files.encodings import (
     undecodable,
 )
 from syncd.connectors.sources.files.opened import Opened, Unreadable
-from syncd.connectors.sources.files.reading import FileReading, absent, digest, shape
+from syncd.connectors.sources.files.reading import (
+    Clock,
+    FileReading,
+    absent,
+    digest,
+    shape,
+    utc_now,
+)
 from syncd.connectors.sources.files.tally import Kind, Tally
 from syncd.core.identity import text
 from syncd.core.mapping import Mapper, PersonMapping, compile_mapping
@@ -46,6 +54,8 @@ class CsvSource:
     mapping: PersonMapping
     encoding: str = "utf-8"
     delimiter: str = ","
+    delivery: Delivery = field(default_factory=Delivery)
+    clock: Clock = utc_now
 
     @property
     def shape(self) -> str:
@@ -54,14 +64,17 @@ class CsvSource:
 
     def read(self, known: Known) -> FileReading:
         """Read the file; rows whose mark is known are not given again."""
-        return FileReading(self.path, known, self._rows, validate=self.encoding == AUTO)
+        validate = self.encoding == AUTO
+        return FileReading(
+            self.path, known, self._rows, validate, delivery=self.delivery, clock=self.clock
+        )
 
     def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Record]:
-        encoding = resolve(self.path, self.encoding, seen)
+        encoding = resolve(file.path, self.encoding, seen)
         if encoding.plain and seen.separator and not seen.quoted and not seen.nul:
-            lines = byte_lines(self.path, file.chunks(), seen.separator, encoding.mark)
+            lines = byte_lines(file.path, file.chunks(), seen.separator, encoding.mark)
             return self._cut(lines, encoding, marks, tally)
-        return self._parsed(text_lines(self.path, file.chunks(), encoding), encoding, marks, tally)
+        return self._parsed(text_lines(file.path, file.chunks(), encoding), encoding, marks, tally)
 
     def _cut(
         self, lines: Iterator[bytes], encoding: Encoding, marks: set[bytes], tally: Tally
@@ -93,7 +106,7 @@ class CsvSource:
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding.codec)
             place = number, len(before) + 1
-            raise undecodable(self.path, place, encoding.codec, error) from None
+            raise undecodable(tally.path, place, encoding.codec, error) from None
 
     def _parsed(
         self, lines: Iterator[str], encoding: Encoding, marks: set[bytes], tally: Tally
@@ -127,11 +140,11 @@ class CsvSource:
         try:
             line, header = _header(sample, delimiter)
         except csv.Error as error:
-            raise Unreadable(f"{self.path}, line 1: the header: {_why(str(error))}") from None
+            raise Unreadable(f"{tally.path}, line 1: the header: {_why(str(error))}") from None
         if not header:
-            raise Unreadable(f"{self.path}: the file has no header")
+            raise Unreadable(f"{tally.path}: the file has no header")
         wanted = self.mapping.columns()
-        where = f"{self.path}, line {line}"
+        where = f"{tally.path}, line {line}"
         wrong = absent(where, wanted, header)
         wrong += _doubled(where, wanted, header)
         if wrong:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from syncd.connectors.sources.files.opened import Unreadable
 
-__all__ = ["AUTO", "Encoding", "Scan", "byte_lines", "resolve", "scan", "text_lines", "undecodable"]
+__all__ = [
+    "AUTO",
+    "Encoding",
+    "Scan",
+    "beginning",
+    "byte_lines",
+    "resolve",
+    "scan",
+    "text_lines",
+    "undecodable",
+]
 
 AUTO = "auto"
 HEAD = 4096
@@ -115,6 +125,12 @@ def resolve(path: Path, declared: str, seen: Scan) -> Encoding:
             name, name
         )
     return Encoding(chosen, len(mark), _is_plain(chosen))
+
+
+def beginning(seen: Scan) -> str:
+    """Return the text of the first bytes, to look for a date in: as good as can be."""
+    marked = next((codec for mark, codec in MARKS if seen.head.startswith(mark)), None)
+    return seen.head.decode(marked or _wide(seen.head) or "utf-8", errors="replace")
 
 
 def _name(path: Path, declared: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from syncd.connectors.sources.files.deliveries import Delivery
 from syncd.connectors.sources.files.encodings import (
     AUTO,
     Encoding,
@@ -21,7 +22,14 @@ from syncd.connectors.sources.files.encodings import (
     undecodable,
 )
 from syncd.connectors.sources.files.opened import Opened, Unreadable
-from syncd.connectors.sources.files.reading import FileReading, absent, digest, shape
+from syncd.connectors.sources.files.reading import (
+    Clock,
+    FileReading,
+    absent,
+    digest,
+    shape,
+    utc_now,
+)
 from syncd.connectors.sources.files.tally import Kind, Tally
 from syncd.core.identity import text
 from syncd.core.mapping import PersonMapping, compile_mapping
@@ -51,6 +59,8 @@ class JsonlSource:
     path: Path
     mapping: PersonMapping
     encoding: str = "utf-8"
+    delivery: Delivery = field(default_factory=Delivery)
+    clock: Clock = utc_now
 
     @property
     def shape(self) -> str:
@@ -59,10 +69,13 @@ class JsonlSource:
 
     def read(self, known: Known) -> FileReading:
         """Read the file; rows whose mark is known are not given again."""
-        return FileReading(self.path, known, self._rows, validate=self.encoding == AUTO)
+        validate = self.encoding == AUTO
+        return FileReading(
+            self.path, known, self._rows, validate, delivery=self.delivery, clock=self.clock
+        )
 
     def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Record]:
-        encoding = resolve(self.path, self.encoding, seen)
+        encoding = resolve(file.path, self.encoding, seen)
         codec = encoding.codec if encoding.plain else "utf-8"
         salt = digest(codec)
         columns = _Columns(self.mapping.columns())
@@ -83,7 +96,7 @@ class JsonlSource:
             except UnicodeDecodeError as error:
                 before = line[: error.start].decode(codec)
                 place = number, len(before) + 1
-                raise undecodable(self.path, place, codec, error) from None
+                raise undecodable(file.path, place, codec, error) from None
             except _Broken as broken:
                 tally.note(Kind.BROKEN, number, f"{broken}; the line was not read")
                 continue
@@ -96,7 +109,7 @@ class JsonlSource:
                 continue
             tally.rows += 1
             yield record
-        columns.check(self.path)
+        columns.check(file.path)
 
 
 @dataclass(slots=True)

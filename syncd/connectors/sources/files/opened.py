@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-__all__ = ["CHUNK", "FileChanged", "Opened", "Unreadable", "opened"]
+from syncd.connectors.sources.files.packed import PACKED, Damaged, bounded, gunzip, unzip
+
+__all__ = ["CHUNK", "PACKED", "FileChanged", "Opened", "Unreadable", "opened", "same_content"]
 
 CHUNK = 1 << 20
 
@@ -44,6 +44,7 @@ class Hashed:
 
     file: BinaryIO
     hasher: Digest = field(default_factory=lambda: blake2b(digest_size=16))
+    whole: bytes | None = None
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, at most *size*."""
@@ -52,10 +53,27 @@ class Hashed:
         return data
 
     def rest(self) -> bytes:
-        """Read to the end and return the digest of everything."""
-        while self.read(CHUNK):
-            pass
-        return self.hasher.digest()
+        """Read to the end and return the digest of everything; from then on it stays."""
+        if self.whole is None:
+            while self.read(CHUNK):
+                pass
+            self.whole = self.hasher.digest()
+        return self.whole
+
+
+@dataclass(slots=True)
+class _Twice:
+    """Digests the same bytes in two ways."""
+
+    usual: Digest = field(default_factory=lambda: blake2b(digest_size=16))
+    named: Digest = field(default_factory=sha256)
+
+    def update(self, data: bytes, /) -> None:
+        self.usual.update(data)
+        self.named.update(data)
+
+    def digest(self) -> bytes:
+        return self.usual.digest()
 
 
 @dataclass(slots=True)
@@ -79,29 +97,37 @@ class Opened:
     @property
     def packed(self) -> bool:
         """Whether the name says that the content is compressed."""
-        return self.path.suffix.lower() == ".gz"
+        return self.path.suffix.lower() in PACKED
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self, *, summed: bool = False) -> Iterator[bytes]:
         """
         Read from the start: the content, unpacked, in pieces.
 
-        Raises Unreadable for a compressed file that is damaged.
+        Only if *summed*, `sha256` is known afterwards. Raises Unreadable for a compressed
+        file that is damaged.
         """
         self.file.seek(0)
-        self.hashed = Hashed(self.file)
+        self.hashed = Hashed(self.file, _Twice()) if summed else Hashed(self.file)
         if not self.packed:
             yield from iter(lambda: self.hashed.read(CHUNK), b"")
             return
-        # What gzip asks of a file is read(); its stub asks for more.
-        unpacked = gzip.GzipFile(fileobj=self.hashed, mode="rb")  # type: ignore[call-overload]
         try:
-            yield from iter(lambda: unpacked.read(CHUNK), b"")
-        except EOFError:
-            raise Unreadable(f"{self.path}: the gzip data end too early; was it cut?") from None
-        except gzip.BadGzipFile as error:
-            raise Unreadable(f"{self.path}: this is not sound gzip data ({error})") from None
-        except zlib.error:
-            raise Unreadable(f"{self.path}: the gzip data are damaged") from None
+            yield from bounded(self._unpacked(), self.before.st_size)
+        except Damaged as damaged:
+            raise Unreadable(f"{self.path}: {damaged}") from None
+
+    def _unpacked(self) -> Iterator[bytes]:
+        if self.path.suffix.lower() == ".gz":
+            return gunzip(self.hashed.read)
+        # The table of an archive stands at its end: its bytes are digested beforehand.
+        self.hashed.rest()
+        return unzip(self.file)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the raw bytes, after they were read to be summed."""
+        self.digest()
+        twice = self.hashed.hasher
+        return twice.named.digest().hex() if isinstance(twice, _Twice) else ""
 
     def digest(self) -> bytes:
         """Return the digest of the raw bytes of the whole file, as read since `chunks` began."""
@@ -139,3 +165,21 @@ def _must_be_file(path: Path) -> None:
         raise Unreadable(f"{path}: this is a directory and not a file")
     if not stat.S_ISREG(mode):
         raise Unreadable(f"{path}: this is not a regular file")
+
+
+def same_content(file: Opened, other: Path) -> bool:
+    """Tell whether two files hold the same, unpacked; not if the other one cannot be read."""
+    try:
+        with opened(other) as before:
+            if file.packed or before.packed:
+                return _content(file) == _content(before)
+            return file.before.st_size == before.before.st_size and file.content == before.digest()
+    except Unreadable:
+        return False
+
+
+def _content(file: Opened) -> bytes:
+    hasher = blake2b(digest_size=16)
+    for chunk in file.chunks():
+        hasher.update(chunk)
+    return hasher.digest()

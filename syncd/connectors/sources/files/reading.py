@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
-from syncd.connectors.sources.files.encodings import Scan, scan
-from syncd.connectors.sources.files.opened import FileChanged, Opened, Unreadable, opened
+from syncd.connectors.sources.files.deliveries import (
+    Delivery,
+    complete,
+    dated,
+    expected_sum,
+    findings,
+)
+from syncd.connectors.sources.files.encodings import Scan, beginning, scan
+from syncd.connectors.sources.files.opened import (
+    FileChanged,
+    Opened,
+    Unreadable,
+    opened,
+    same_content,
+)
 from syncd.connectors.sources.files.tally import Tally
 from syncd.core.mapping import PersonMapping
 from syncd.core.ports import Known, ReadFacts, Record
 
-__all__ = ["FileReading", "absent", "digest", "shape"]
+__all__ = ["Clock", "FileReading", "absent", "digest", "shape", "utc_now"]
 
 FORMAT = 1
 """Of marks and records: another parser makes every row new."""
@@ -24,6 +38,7 @@ ATTEMPTS = 2
 NEAR = 0.5
 """How alike a name must be to be offered for an absent one: "Dept" for "Department"."""
 
+Clock = Callable[[], datetime]
 Rows = Callable[[Opened, Scan, set[bytes], Tally], Iterator[Record]]
 """Gives the records that are not known and takes the marks of those that are out of the set."""
 
@@ -41,7 +56,13 @@ class FileReading:
     known: Known
     rows: Rows
     validate: bool
+    delivery: Delivery
+    clock: Clock
+    current: Path = field(init=False)
     facts: ReadFacts = field(default=ReadFacts(0, usable=False), init=False)
+
+    def __post_init__(self) -> None:
+        self.current = self.path
 
     def __iter__(self) -> Iterator[Sequence[Record]]:
         """Give the records that are not known already, page by page."""
@@ -57,40 +78,79 @@ class FileReading:
                 return
             except FileChanged:
                 self.facts = _unusable(
-                    f"{self.path}: the file changed while it was read; nothing of it is used. "
+                    f"{self.current}: the file changed while it was read; nothing of it is used. "
                     "Write it under another name and rename it when it is complete"
                 )
                 if given or attempt == ATTEMPTS:
                     return
 
     def _attempt(self) -> Iterator[Sequence[Record]]:
-        with opened(self.path) as file:
-            seen = scan(file.chunks(), validate=self.validate)
+        drops = self._drops()
+        self.current = drops[0]
+        with opened(self.current) as file:
+            checksum = self.delivery.checksum
+            seen = scan(file.chunks(summed=checksum is not None), validate=self.validate)
             file.content = file.digest()
-            if file.content == self.known.content:
-                file.check()
-                self.facts = ReadFacts(0, content=file.content, unchanged=True)
-                return
             try:
-                yield from self._pages(file, seen)
+                if checksum is not None:
+                    _compare(file, checksum)
+                found = self._findings(file, seen, drops[1:2])
+                if file.content == self.known.content:
+                    file.check()
+                    self.facts = ReadFacts(0, found, content=file.content, unchanged=True)
+                    return
+                yield from self._pages(file, seen, found)
             except Unreadable:
                 # What cannot be read may only be half of what is being written.
                 file.check()
                 raise
 
-    def _pages(self, file: Opened, seen: Scan) -> Iterator[Sequence[Record]]:
+    def _findings(self, file: Opened, seen: Scan, before: Sequence[Path]) -> tuple[str, ...]:
+        """Say what speaks against a delivery that can be read."""
+        wanted, path = self.delivery, file.path
+        found: list[str] = []
+        moment = dated(path, file.before.st_mtime, beginning(seen), wanted)
+        if moment is not None:
+            found += findings(path, moment, self.clock(), wanted)
+        if before and wanted.repeated == "finding" and same_content(file, before[0]):
+            found.append(
+                f"{path}: it has the content of {before[0].name}, which came before it; "
+                "is the same delivered again and again?"
+            )
+        return tuple(found)
+
+    def _drops(self) -> Sequence[Path]:
+        """Return the file that counts, and those before it."""
+        try:
+            return complete(self.path, self.delivery)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise Unreadable(f"{self.path}: the folder could not be read: {why}") from None
+
+    def _pages(
+        self, file: Opened, seen: Scan, found: tuple[str, ...]
+    ) -> Iterator[Sequence[Record]]:
         if not seen.size:
-            raise Unreadable(f"{self.path}: the file is empty (0 bytes)")
-        marks, tally = self.known.marks(), Tally(self.path)
+            raise Unreadable(f"{file.path}: the file is empty (0 bytes)")
+        marks, tally = self.known.marks(), Tally(file.path)
         records = self.rows(file, seen, marks, tally)
         held = list(islice(records, PAGE))
         while page := list(islice(records, PAGE)):
             yield held
             held = page
         file.check()
-        self.facts = ReadFacts(tally.rows, tally.findings(), file.content, gone=marks)
+        self.facts = ReadFacts(tally.rows, (*found, *tally.findings()), file.content, gone=marks)
         if held:
             yield held
+
+
+def _compare(file: Opened, ending: str) -> None:
+    """Raise Unreadable unless the file has the checksum that came with it."""
+    if file.sha256() != expected_sum(file.path, ending):
+        raise Unreadable(
+            f"{file.path}: its SHA-256 is not the one beside it, in *{ending}; nothing was read. "
+            "Was it cut on the way?"
+        )
 
 
 def _unusable(*findings: str) -> ReadFacts:
@@ -108,6 +168,11 @@ def absent(where: str, columns: Sequence[str], present: Sequence[str]) -> list[s
         hint = f'; is it "{free[near[0]]}" now?' if near else ""
         sentences.append(f'{where}: the mapped column "{column}" is absent{hint}')
     return sentences
+
+
+def utc_now() -> datetime:
+    """Return the moment that it is."""
+    return datetime.now(UTC)
 
 
 def digest(*parts: object) -> bytes:
