@@ -154,6 +154,21 @@ class LdapSource(BaseModel):
     groups: GroupSettings | None = Field(
         None, description="Which groups fill the column `groups`; none unless given."
     )
+    changes: Literal["none", "usn", "dirsync"] = Field(
+        "none",
+        description=(
+            "How Active Directory tells what changed: by `uSNChanged`, which each controller "
+            "counts for itself, or by the DirSync control. A change to a group makes the next read "
+            "a full one; only a full read misses who drops out of a filter or a base."
+        ),
+    )
+    deletions: bool = Field(
+        True,
+        description=(
+            "Whether reads of changes tell who is deleted. The account must be allowed to list "
+            "`CN=Deleted Objects` then; a read fails that cannot."
+        ),
+    )
     page_size: int = Field(
         500, ge=1, le=5000, description="How many entries are asked for at once."
     )

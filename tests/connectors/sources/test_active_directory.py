@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
-from syncd.connectors.sources.ldap import Bind, Groups, LdapSource, Search
+from syncd.connectors.sources.ldap import Bind, Directory, Groups, LdapSource, Search
 from syncd.core.mapping import Field, PersonMapping, Type
+from syncd.core.ports import Known, ReadFacts
 from tests.connectors.sources.backends.samba import directory_of
 from tests.connectors.sources.people import read
 
@@ -135,3 +138,116 @@ def test_long_lists_of_members_come_in_ranges(part: Part) -> None:
         [[(_, values)]] = list(searching.pages(connection, search, ["member;range=0-2"], 5))
 
     assert sorted(values["member"]) == sorted(each.encode() for each in everybody)
+
+
+def read_on(source: LdapSource, token: str | None) -> tuple[list[str], ReadFacts]:
+    """Read what changed since, and return the keys that came."""
+    records, facts = read(source, Known(None, set, token))
+    return sorted(record[0] for record in records), facts
+
+
+@pytest.fixture(params=["usn", "dirsync"])
+def changing(request: pytest.FixtureRequest, part: Part) -> Directory:
+    """Give three people, and both ways to ask for changes in turn."""
+    for name in ("ada", "bo", "cy"):
+        part.person(name, department=b"field")
+    return replace(directory_of(part), changes=request.param)
+
+
+def test_a_token_of_another_server_or_time_means_a_full_read(
+    changing: Directory, part: Part
+) -> None:
+    """Another question, tombstones that may be gone, a broken token, another way."""
+    source = LdapSource(changing)
+    _, facts = read(source)
+    assert facts.token is not None
+    token = json.loads(facts.token)
+    others: list[object] = [
+        token | {"asked": "something else"},
+        token | {"at": "2020-01-01T00:00:00+00:00"},
+        token | {"method": "other"},
+        {"usn": "x"},
+    ]
+    if changing.changes == "usn":
+        others += [
+            token | {"service": "CN=NTDS Settings,CN=DC2"},
+            token | {"invocation": "00000000-0000-0000-0000-000000000000"},
+            token | {"usn": token["usn"] + 1_000_000},  # the controller was set back
+        ]
+    else:
+        [[context, cookie, _]] = token["cookies"]
+        others += [
+            token | {"cookies": [[context, cookie, "0" * 16]]},
+            token | {"cookies": []},
+            token | {"cookies": [[context, "QUJD", blake2b(b"ABC", digest_size=8).hexdigest()]]},
+        ]
+    right, _ = read_on(source, facts.token)
+    reads = [read_on(source, json.dumps(each)) for each in others]
+
+    assert right == []
+    assert [given for given, _ in reads] == [["ada", "bo", "cy"]] * len(others)
+    assert not any(each.partial or each.findings for _, each in reads)
+    assert part.base in str(changing)
+
+
+def test_a_changed_group_means_a_full_read(changing: Directory, part: Part) -> None:
+    """It is the group that changes, not its members."""
+    field = part.group("crew", f"CN=ada,{part.base}")
+    groups = Groups((Search(part.base, "(objectClass=group)"),))
+    source = LdapSource(replace(changing, mapping=GROUPED, groups=groups))
+    _, first = read(source)
+    part.person("bo", department=b"depot")
+    one, partial = read_on(source, first.token)
+    part.change(field, {"member": [f"CN=cy,{part.base}".encode()]})
+    everybody, full = read_on(source, partial.token)
+    nobody, quiet = read_on(source, full.token)
+    part.connection.delete_s(field)
+    _, later = read_on(source, quiet.token)
+
+    assert "ada" not in one
+    assert partial.partial
+    assert (everybody, full.partial) == (["ada", "bo", "cy"], False)
+    assert (nobody, quiet.partial) == ([], True)
+    assert (later.partial, later.rows, later.findings) == (False, 3, ())
+
+
+def test_somebody_deleted_and_made_anew_is_another(changing: Directory, part: Part) -> None:
+    """The old id is gone, and somebody of the same name is there."""
+    source = LdapSource(changing)
+    records, first = read(source)
+    [mark] = [record[1] for record in records if record[0] == "ada"]
+    part.connection.delete_s(f"CN=ada,{part.base}")
+    part.person("ada", department=b"office")
+    given, facts = read_on(source, first.token)
+
+    assert mark is not None
+    assert given == ["ada"]
+    assert mark[:8] in facts.gone
+
+
+def test_an_account_that_cannot_see_deletions_is_told(changing: Directory, part: Part) -> None:
+    """The directory would just never speak of them. Who knows that may say so."""
+    user = part.account("reader")
+    server = directory_of(part, user=user).server
+    records, blind = read(LdapSource(replace(changing, server=server)))
+    source = LdapSource(replace(changing, server=server, deletions=False))
+    _, first = read(source)
+    part.connection.delete_s(f"CN=ada,{part.base}")
+    part.person("bo", department=b"depot")
+    given, facts = read_on(source, first.token)
+
+    assert records == []
+    assert "the account cannot see who is deleted" in blind.findings[0]
+    assert (given, facts.gone, facts.partial, facts.findings) == (["bo"], set(), True, ())
+
+
+def test_changes_of_what_only_a_filter_names_are_seen(changing: Directory, part: Part) -> None:
+    """Whoever comes to pass it is given."""
+    searches = (Search(part.base, "(&(objectClass=user)(description=staff))"),)
+    source = LdapSource(replace(changing, searches=searches))
+    nobody, first = read(source)
+    part.person("bo", description=b"staff")
+    given, facts = read_on(source, first.token)
+
+    assert nobody == []
+    assert (given, facts.partial) == (["bo"], True)

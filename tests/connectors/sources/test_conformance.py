@@ -20,15 +20,20 @@ BACKENDS = {
     "sql-sqlite": "sql.open_sqlite",
     "openldap": "openldap.open_people",
     "scim": "scim.open_scim",
-    "samba": "samba.open_people",
     "http-json": "http_json.open_export",
+    "samba-usn": "samba.open_usn",
+    "samba-dirsync": "samba.open_dirsync",
 }
 """By name: a module of `backends` and the context manager in it that opens one in a folder."""
-SERVERS = {"sql-postgresql": "postgresql_server", "samba": "domain_controller"}
+SERVERS = {
+    "sql-postgresql": "postgresql_server",
+    "samba-usn": "domain_controller",
+    "samba-dirsync": "domain_controller",
+}
 """Fixtures of servers that start once for all tests; the opener takes one beside the folder."""
-INCREMENTAL: tuple[str, ...] = ("graph", "http-json")
+INCREMENTAL: tuple[str, ...] = ("graph", "http-json", "samba-usn", "samba-dirsync")
 """Those that can read only what changed, deletions too."""
-SLOW = {"samba"}
+SLOW = {"samba-usn", "samba-dirsync"}
 """Those that take long to lay out; they have their turn in the campaign."""
 PEOPLE = 7
 

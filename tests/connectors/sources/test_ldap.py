@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from syncd.connectors.sources.ldap import Bind, Groups, LdapSource, Search
+from syncd.connectors.sources.ldap import Bind, Changes, Groups, LdapSource, Search
 from syncd.core.mapping import Field, PersonMapping, Type
 from syncd.core.ports import Known
 from tests.connectors.sources.backends.openldap import MAPPING, directory, source_of
@@ -277,6 +277,16 @@ def test_the_in_chain_rule_is_not_asked_of_those_who_do_not_know_it(served: Slap
 
     assert 'groups.nested = "in-chain" needs Active Directory' in said
     assert said.endswith('use "expand"')
+
+
+@pytest.mark.parametrize("changes", ["usn", "dirsync"])
+def test_changes_are_not_asked_of_those_who_cannot_tell(served: Slapd, changes: Changes) -> None:
+    """Only Active Directory counts them in this way."""
+    directory = replace(source_of(served).directory, changes=changes)
+
+    said = finding(LdapSource(directory))
+
+    assert f'changes = "{changes}" needs Active Directory' in said
 
 
 def test_groups_that_cannot_be_read_fail_the_read(served: Slapd) -> None:

@@ -19,7 +19,7 @@ from syncd.connectors.sources.ldap.searching import pages
 from syncd.connectors.sources.ldap.settings import Directory, Groups, Search
 from syncd.connectors.sources.ldap.standing import Standing
 
-__all__ = ["PERSON", "Graph", "graph", "narrowed"]
+__all__ = ["MEMBERS", "PERSON", "Graph", "graph", "narrowed"]
 
 MEMBERS = ("member", "uniquemember")
 """Attributes that name members by their distinguished names (RFC 4519)."""

@@ -42,6 +42,8 @@ def open_ldap(settings: Settings) -> LdapSource:
         mapping=settings.mapping(),
         page_size=settings.page_size,
         groups=_groups(settings.groups),
+        changes=settings.changes,
+        deletions=settings.deletions,
     )
     return LdapSource(directory)
 

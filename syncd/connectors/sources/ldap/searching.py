@@ -33,8 +33,8 @@ def entry(connection: Connection, dn: str, attributes: Sequence[str]) -> dict[st
             )
         except ldap.NO_SUCH_OBJECT:
             return {}
-    entries = list(_entries(connection, found))
-    return entries[0][1] if entries else {}
+    one = next(_entries(connection, found), None)
+    return one[1] if one else {}
 
 
 def pages(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class Samba:
     """The people of one organizational unit."""
 
     part: Part
-    changed: Directory
+    directory: Directory
 
     def put(self, key: str, cells: Cells) -> None:
         self.part.person(
@@ -64,15 +64,23 @@ class Samba:
         self.part.connection.delete_s(f"CN={key},{self.part.base}")
 
     def source(self) -> Source:
-        return LdapSource(self.changed)
+        return LdapSource(self.directory)
 
     def break_off(self) -> None:
         self.part.connection.rename_s(self.part.base, f"OU=away{self.part.base[8:30]}")
 
 
 @contextmanager
-def open_people(folder: Path, controller: Controller) -> Iterator[Samba]:
-    """Open a part of the directory."""
+def open_usn(folder: Path, controller: Controller) -> Iterator[Samba]:
+    """Open a part of the directory whose changes are known by uSNChanged."""
     del folder  # the controller has its own
     with controller.part() as part:
-        yield Samba(part, directory_of(part))
+        yield Samba(part, replace(directory_of(part), changes="usn"))
+
+
+@contextmanager
+def open_dirsync(folder: Path, controller: Controller) -> Iterator[Samba]:
+    """Open a part of the directory whose changes are known by DirSync."""
+    del folder
+    with controller.part() as part:
+        yield Samba(part, replace(directory_of(part), changes="dirsync"))
