@@ -128,6 +128,7 @@ class _Sight:
     shaky: bool
     once: bool = False
     odd: int = 0
+    key: str = field(init=False)
     paths: Mapping[str, Path] = field(init=False)
     gone: Path | None = field(init=False)
     seen: dict[bytes, bytes] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class _Sight:
 
     def __post_init__(self) -> None:
         names = self.mapping.columns()
+        self.key = names[0]
         try:
             self.paths = {name: compile_path(name) for name in names}
             self.gone = None if self.deleted is None else compile_path(self.deleted)
@@ -150,7 +152,7 @@ class _Sight:
                 self.odd += 1
                 continue
             row = self._row(each)
-            own = _own(row.get(self.mapping.columns()[0]))
+            own = _own(row.get(self.key))
             if self.shaky and own is not None and self._met(own, each):
                 continue
             if self.gone is not None and _true(self.gone.value(each)):
