@@ -22,7 +22,7 @@ from syncd.sandbox import batch, errors
 from syncd.sandbox.answers import Answer, Call, refusal
 from syncd.sandbox.control import PREFIX, Control, protection_orders, sign_in_orders
 from syncd.sandbox.faults import Fault, Faults
-from syncd.sandbox.graph import Graph, graph_orders
+from syncd.sandbox.graph import Graph, graph_orders, in_its_words
 from syncd.sandbox.jobs import BULK_DELETE, Jobs
 from syncd.sandbox.operations import Operations
 from syncd.sandbox.protection import Limits, Protection, Ticks
@@ -138,7 +138,7 @@ class Sandbox:
             if graph is not None:
                 base = f"{origin}{graph['root']}"
                 call = Call(method, graph["path"], query, headers, body, base, self._now())
-                return self._directory(call)
+                return in_its_words(self._directory(call))
             if path.startswith(PREFIX):
                 return self._control.answer(method, path, body)
             answer = self._authority.answer(method, path, headers, body, origin)
@@ -152,7 +152,7 @@ class Sandbox:
 
         def part(call: Call) -> Answer:
             if self._faults.has_operations:
-                return self._faults.operation(call, self._graph.perform)
+                return in_its_words(self._faults.operation(call, self._graph.perform))
             return self._graph.perform(call)
 
         serve = partial(self._graph.serve, perform=part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -55,6 +55,7 @@ class Directory:
         self.log: dict[Kind, list[tuple[int, str]]] = {kind: [] for kind in Kind}
         self._names: dict[str, str] = {}
         self._parents: dict[str, dict[str, None]] = {}
+        self._last: tuple[str, int, list[Entry]] = ("", -1, [])
 
     def expire(self) -> None:
         """Let all tokens that were given so far be too old."""
@@ -141,8 +142,13 @@ class Directory:
             if not entry.deleted:
                 yield entry
 
-    def transitive(self, group: Entry) -> Iterator[Entry]:
-        """Give each member once, those of nested groups too; groups may hold each other."""
+    def transitive(self, group: Entry) -> Sequence[Entry]:
+        """Return each member once, those of nested groups too; groups may hold each other."""
+        if self._last[:2] != (group.id, self.version):  # else it is the next page of the same
+            self._last = group.id, self.version, list(self._walk(group))
+        return self._last[2]
+
+    def _walk(self, group: Entry) -> Iterator[Entry]:
         seen, waiting = {group.id}, [group]
         while waiting:
             for entry in self.direct(waiting.pop(0)):

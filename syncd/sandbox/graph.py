@@ -19,15 +19,17 @@ import msgspec
 from syncd.sandbox.answers import Answer, Call, refusal
 from syncd.sandbox.control import Order
 from syncd.sandbox.directory import Directory, Entry
-from syncd.sandbox.errors import Refused, SandboxError
+from syncd.sandbox.errors import Refused, SandboxError, error_content
 from syncd.sandbox.graph_batch import answer_batch
 from syncd.sandbox.graph_catalog import Kind, bad_request
 from syncd.sandbox.graph_delta import Deltas, Habits
 from syncd.sandbox.graph_query import Query, read_query, shown, unsupported
 
-__all__ = ["Graph", "graph_orders"]
+__all__ = ["Graph", "graph_orders", "in_its_words"]
 
 HEADERS = {"Content-Type": "application/json; odata.metadata=minimal"}
+CODES = {401: "InvalidAuthenticationToken", 429: "TooManyRequests"}
+"""What Graph calls refusals that others make; theirs are of Dataverse."""
 CHECKED = 20
 """The most groups that one question about memberships may name."""
 CASTS = {f"microsoft.graph.{kind.name.lower()}": kind for kind in Kind}
@@ -155,6 +157,16 @@ class Graph:
                 self.directory.purge(ident)
                 return Answer(204)
         raise _not_here(call)
+
+
+def in_its_words(answer: Answer) -> Answer:
+    """Return a refusal with the code that Graph has for it."""
+    code = CODES.get(answer.status)
+    if code is None or b'"code":"0x' not in answer.content:
+        return answer
+    error = msgspec.json.decode(answer.content)["error"]
+    content = error_content(code, error["message"])
+    return msgspec.structs.replace(answer, content=content)
 
 
 def graph_orders(graph: Graph) -> Mapping[tuple[str, str], Order]:

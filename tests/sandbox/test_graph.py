@@ -370,3 +370,19 @@ def test_parts_of_a_batch_are_throttled_each_on_its_own(face: Face) -> None:
     assert found["a"]["status"] == 404
     assert found["b"]["status"] == 429
     assert found["b"]["headers"]["Retry-After"] == "7"
+
+
+def test_others_refuse_in_the_words_of_graph(face: Face) -> None:
+    """Whoever throttles, in a batch too, or misses a token."""
+    throttle = Fault(kind=FaultKind.THROTTLE, path="users?", retry_after=1)
+    part = Fault(kind=FaultKind.OPERATION, path="users/a", status=429, code="0x80072322")
+    face.sandbox.misbehave([throttle, part])
+    throttled = face.refused("GET", "users")
+    found = batch(face, {"id": "1", "method": "GET", "url": "/users/a"})
+    face.order("POST", "sign-in", {"required": True})
+    answer = face.send("GET", "users")
+
+    assert throttled == (429, "TooManyRequests")
+    assert found["1"]["body"]["error"]["code"] == "TooManyRequests"
+    assert json.loads(answer.content)["error"]["code"] == "InvalidAuthenticationToken"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")

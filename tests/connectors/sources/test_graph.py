@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import pytest
 
 from syncd.connectors.auth import authority_of
 from syncd.connectors.sources.graph import GraphSource, Site
+from syncd.connectors.throttle import Throttle
 from syncd.core.cells import Field, Type
+from syncd.core.errors import Stopped
 from syncd.core.mapping import PersonMapping
 from syncd.core.ports import Known, ReadFacts, Record
 from syncd.sandbox import Running, Sandbox
@@ -347,8 +350,8 @@ def test_whoever_joins_or_leaves_comes_with_the_changes(tenant: Tenant) -> None:
 
 
 def test_a_group_that_is_nested_or_taken_out_brings_its_members(tenant: Tenant) -> None:
-    """Also those of groups within it, and what happens in it later."""
-    people(tenant, 4)
+    """Also those of groups within it, and what happens in any of them later."""
+    people(tenant, 5)
     tenant.group("Crew", "K0")
     tenant.group("Depot")
     tenant.group("Inner", "K2")
@@ -358,13 +361,14 @@ def test_a_group_that_is_nested_or_taken_out_brings_its_members(tenant: Tenant) 
     tenant.group("Crew", "Outer")
     joined, facts = read(source, facts.token)
     tenant.group("Inner", "K3")
+    tenant.group("Outer", "K4")
     inside, facts = read(source, facts.token)
     tenant.leave("Crew", "Outer")
     left, _ = read(source, facts.token)
 
     assert groups_of(joined) == {"K1": ["Crew"], "K2": ["Crew"]}
-    assert groups_of(inside) == {"K3": ["Crew"]}
-    assert groups_of(left) == {"K1": [], "K2": [], "K3": []}
+    assert groups_of(inside) == {"K3": ["Crew"], "K4": ["Crew"]}
+    assert groups_of(left) == {"K1": [], "K2": [], "K3": [], "K4": []}
 
 
 def test_a_group_within_that_is_deleted_ends_in_a_full_read(tenant: Tenant) -> None:
@@ -547,6 +551,19 @@ def test_a_host_that_is_not_there_is_a_finding(tenant: Tenant) -> None:
 
     assert given == {}
     assert facts.findings == ("127.0.0.1 could not be reached; check url, the network",)
+
+
+def test_whoever_asks_to_stop_need_not_wait_for_the_last_page(tenant: Tenant) -> None:
+    """The read ends before its next request."""
+    people(tenant, 8)
+    stop = Event()
+    site = Site(tenant.url, throttle=lambda: Throttle(stop=stop))
+    pages = iter(GraphSource("entra", site, MAPPING, held=1).read(Known(None, set)))
+    next(pages)
+    stop.set()
+
+    with pytest.raises(Stopped):
+        next(pages)
 
 
 def test_every_cloud_has_its_authority() -> None:

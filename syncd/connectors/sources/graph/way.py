@@ -182,6 +182,7 @@ class Way:
             )
         attempt = 0
         while True:
+            self.throttle.check()
             try:
                 self.throttle.wait()
                 response, answer = self._once(method, url, content)
