@@ -14,6 +14,7 @@ from tests.connectors.sources.backends import Backend
 
 BACKENDS = {
     "csv": "files.open_csv",
+    "csv-drops": "files.open_drops",
     "jsonl": "files.open_jsonl",
     "graph": "graph.open_graph",
     "sql-postgresql": "sql.open_postgresql",
