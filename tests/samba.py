@@ -32,8 +32,22 @@ BASE = "DC=corp,DC=example,DC=test"
 ADMIN = f"administrator@{REALM}"
 PASSWORD = "Passw0rd-Adm1n"
 URL = "ldaps://127.0.0.1"
-ENABLED, DISABLED = b"544", b"546"
-"""Of userAccountControl; both without a password."""
+ENABLED = b"544"
+"""Of userAccountControl: an account without a password."""
+KERBEROS = """
+[libdefaults]
+default_realm = {realm}
+dns_lookup_kdc = false
+rdns = false
+dns_canonicalize_hostname = false
+udp_preference_limit = 1
+[realms]
+{realm} = {{
+  kdc = 127.0.0.1
+}}
+[domain_realm]
+127.0.0.1 = {realm}
+"""
 
 
 def missing() -> str | None:
@@ -57,6 +71,25 @@ class Controller:
         connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
         connection.simple_bind_s(user, password)
         return connection
+
+    def ticket(self) -> dict[str, str]:
+        """Get a Kerberos ticket; returns the variables that lead to it. Needs kinit."""
+        connection = self.connect()
+        served = [(ldap.MOD_REPLACE, "servicePrincipalName", [b"ldap/127.0.0.1", b"HOST/dc1"])]
+        connection.modify_s(f"CN=DC1,OU=Domain Controllers,{BASE}", served)
+        connection.unbind_s()
+        config, ticket = self.folder / "krb5.conf", self.folder / "ticket"
+        realm = REALM.upper()
+        config.write_text(KERBEROS.format(realm=realm))
+        where = {"KRB5_CONFIG": str(config), "KRB5CCNAME": f"FILE:{ticket}"}
+        subprocess.run(
+            ["kinit", f"administrator@{realm}"],
+            input=f"{PASSWORD}\n".encode(),
+            env={**os.environ, **where},
+            check=True,
+            capture_output=True,
+        )
+        return where
 
     @contextmanager
     def part(self) -> Iterator[Part]:
@@ -173,6 +206,7 @@ def _lay_out(home: Path) -> Path:
     (home / "run").mkdir()
     settings = {
         "server services": "ldap, cldap, kdc",
+        "ldap server require strong auth": "allow_sasl_over_tls",  # as Windows does
         "tls keyfile": home / "key.pem",
         "tls certfile": home / "cert.pem",
         "tls cafile": home / "ca.pem",

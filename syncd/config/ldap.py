@@ -177,7 +177,12 @@ class LdapSource(BaseModel):
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
     person: PersonSettings = Field(
-        description="Which attributes describe a person; see the list of columns below."
+        description=(
+            "Which attributes describe a person. There are also the columns `dn` and `groups`, and "
+            "after a dot `userAccountControl.enabled`, `.base64` (of a GUID), `.name` (the first "
+            "value of a distinguished name) and `.first` (of several values). GUIDs, SIDs and "
+            "times are read; `accountExpires` is the last day that counts."
+        )
     )
 
     def mapping(self) -> PersonMapping:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
@@ -122,6 +124,26 @@ def test_a_refused_bind_says_why(part: Part) -> None:
     assert "the password is wrong" in facts.findings[0]
     assert "the account is disabled" in later.findings[0]
     assert user not in f"{facts} {later}"
+
+
+def test_a_kerberos_ticket_is_a_way_in(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a password; and without a ticket the sentence says what is missing."""
+    if shutil.which("kinit") is None and os.environ.get("CI") != "true":
+        pytest.skip("kinit is not installed: apt install krb5-user libsasl2-modules-gssapi-mit")
+    part.person("ada")
+    directory = directory_of(part)
+    server = replace(directory.server, bind=Bind("kerberos"))
+    source = LdapSource(replace(directory, server=server))
+    for name, value in part.controller.ticket().items():
+        monkeypatch.setenv(name, value)
+    records, facts = read(source)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{part.controller.folder / 'none'}")
+    nobody, later = read(source)
+
+    assert facts.findings == ()
+    assert [record[0] for record in records] == ["ada"]
+    assert nobody == []
+    assert "no usable Kerberos ticket" in later.findings[0]
 
 
 def test_long_lists_of_members_come_in_ranges(part: Part) -> None:

@@ -296,6 +296,18 @@ def test_groups_that_cannot_be_read_fail_the_read(served: Slapd) -> None:
     assert "there is no such base" in finding(grouped(served, Groups(nowhere)))
 
 
+def test_groups_and_people_take_more_than_a_page_each(served: Slapd) -> None:
+    """A server may keep only one paged search at a time for a connection."""
+    for which in range(7):
+        served.group(f"g{which}", f"uid=K{which},ou=people,{BASE}")
+    records, facts = read(grouped(served, Groups(GROUPS)))
+
+    assert facts.findings == ()
+    assert {record[0]: record[9] for record in records} == {
+        f"K{which}": f'{{"groups":["g{which}"]}}' for which in range(7)
+    }
+
+
 @pytest.mark.campaign
 def test_a_group_of_very_many_is_read(fresh: Slapd) -> None:
     """A hundred thousand members, most of whom are not among the people."""

@@ -131,12 +131,15 @@ def _by_cookie(
     gone: list[str] = []
     ids: list[bytes] = []
     for context in _contexts(directory, standing):
-        if context not in old or _groups_changed(connection, directory, context, old[context]):
+        if context not in old:
             return None
         found: list[tuple[bytes, bool]] = []
         condition = _any_of(directory.searches, "(isDeleted=TRUE)")
         wanted = _told(attributes, directory.searches)
         new[context] = _walked(connection, context, condition, wanted, old[context], found)
+        # After the new cookie is known, so that no change to a group falls between the two.
+        if _groups_changed(connection, directory, context, old[context]):
+            return None
         gone += [guid(each) for each, deleted in found if deleted and directory.deletions]
         ids += [each for each, deleted in found if not deleted]
     searches = [

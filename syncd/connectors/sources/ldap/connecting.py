@@ -107,6 +107,8 @@ def _bind(link: Any, bind: Bind) -> None:
         case "kerberos":
             # Active Directory refuses a second layer of encryption below TLS.
             link.set_option(ldap.OPT_X_SASL_SECPROPS, "maxssf=0")
+            # The ticket is for the name that is set, not for what a reverse look-up makes of it.
+            link.set_option(ldap.OPT_X_SASL_NOCANON, True)
             link.sasl_non_interactive_bind_s("GSSAPI")
         case "anonymous":
             link.simple_bind_s()

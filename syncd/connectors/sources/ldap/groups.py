@@ -114,22 +114,24 @@ def _expand(connection: Connection, groups: Groups, size: int, found: Graph) -> 
 
 
 def _ask(connection: Connection, directory: Directory, groups: Groups, found: Graph) -> None:
-    """Ask for everybody below each group that is told."""
+    """Ask for everybody below each group that is told; only when all groups are known."""
     size = directory.page_size
-    for search in groups.searches:
-        for page in pages(connection, search, [groups.name, "objectSid"], size):
-            for dn, values in page:
-                name = _named(values, groups)
-                if groups.only and name not in groups.only:
-                    continue
-                below = f"(memberOf:{IN_CHAIN}:={escape_filter_chars(dn)})"
-                members = [
-                    who.encode()
-                    for place in directory.searches
-                    for some in pages(connection, narrowed(place, below), ["1.1"], size)
-                    for who, _ in some
-                ]
-                _enter(found, dn, name, values, members)
+    told = [
+        (dn, name, values)
+        for search in groups.searches
+        for page in pages(connection, search, [groups.name, "objectSid"], size)
+        for dn, values in page
+        if (name := _named(values, groups)) in groups.only or not groups.only
+    ]
+    for dn, name, values in told:
+        below = f"(memberOf:{IN_CHAIN}:={escape_filter_chars(dn)})"
+        members = [
+            who.encode()
+            for search in directory.searches
+            for page in pages(connection, narrowed(search, below), ["1.1"], size)
+            for who, _ in page
+        ]
+        _enter(found, dn, name, values, members)
 
 
 def _enter(found: Graph, dn: str, name: str, values: Values, members: list[bytes]) -> None:

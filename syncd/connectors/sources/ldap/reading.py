@@ -30,10 +30,14 @@ def batches(directory: Directory, token: str | None, course: Course) -> Iterator
         table = _Table(connection, directory, standing, columns)
         since = None if token is None else loaded(token)
         news = since and changed(connection, directory, standing, since, columns.attributes())
+        # Before anything is read: what changes meanwhile is told the next time.
+        ahead = news.token if news else begin(connection, directory, standing)
         if news:
             course.partial = True
             yield Batch([], gone=news.gone)
-        ahead = news.token if news else begin(connection, directory, standing)
+        else:
+            # Some servers keep one paged search for a connection, so groups are read to the end.
+            table.groups = graph(connection, directory, standing)
         for search in news.searches if news else directory.searches:
             yield from table.batches(search)
         course.token = None if ahead is None else dumped(ahead)
@@ -55,7 +59,7 @@ class _Table:
         """Give everybody whom a search finds."""
         asked = [*self.columns.attributes(), *(PERSON if self.directory.groups else ())]
         for page in pages(self.connection, search, asked, self.directory.page_size):
-            if page and self.groups is None:  # read only when somebody is there
+            if page and self.groups is None:  # changes: read only when somebody is there
                 self.groups = graph(self.connection, self.directory, self.standing)
             yield Batch([row for dn, values in page if (row := self._row(dn, values))])
 
