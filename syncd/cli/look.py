@@ -164,17 +164,14 @@ def status(
     Is a run going on, when did one last succeed, is it in sync now, and what needs a person.
     """
     from syncd.cli import render_look
-    from syncd.state import capabilities, overview
+    from syncd.state import overview
 
     shared = context_of(context)
     with shared.app.database() as database:
         with database.read() as tx:
             numbers = _met(shared, tx, environment)
             now = shared.app.clock()
-            found = {
-                name: overview.status(tx, env) | {"limits": capabilities.shown(tx, env, now)}
-                for name, env in numbers.items()
-            }
+            found = {name: overview.status(tx, env, now) for name, env in numbers.items()}
         for name in shared.app.names(environment):
             document = _status(shared, database, name, found.get(name))
             if as_json:

@@ -6,11 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from syncd.state import archive, escrow, quarantine
+from syncd.state import archive, capabilities, escrow, quarantine
 from syncd.state.database import one, rows, stream
 from syncd.state.views import BECAME, Document
 
@@ -89,7 +90,7 @@ def _certificates(tx: Connection, number: int) -> list[Document]:
 # --- one environment ------------------------------------------------------------------------------
 
 
-def status(tx: Connection, env: int) -> Document:
+def status(tx: Connection, env: int, now: datetime) -> Document:
     """
     Say of an environment when runs were, what the last one left, and what needs a person.
 
@@ -112,6 +113,7 @@ def status(tx: Connection, env: int) -> Document:
         "unapplied": _unapplied(last),
         "quarantine": None if quarantined is None else asdict(quarantined),
         "needs": _needs(tx, env, last),
+        "limits": capabilities.shown(tx, env, now),
     }
 
 

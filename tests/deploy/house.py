@@ -32,6 +32,7 @@ __all__ = ["DEPLOY", "Watched", "needed", "watched"]
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ENVIRONMENT = "contoso"
+TABLE = "usermobileofflineprofilemembership"
 USERS = {number: f"10000000-0000-4000-8000-{number:012}" for number in range(1, 61)}
 BOUND = f"/mobileofflineprofiles({DEPOT})"
 
@@ -216,7 +217,8 @@ def _live(seen: Watched, folder: Path, sandbox: Sandbox, people: dict[int, str])
     _by_hand(sandbox, USERS[22])
     seen.sees("sum(syncd_conflicts) == 1")
 
-    # One is refused for good, and everybody for a second.
+    # One is refused for good (each has an answer of its own in a batch), everybody for a second.
+    sandbox.switches.refuse(TABLE, ["CreateMultiple"], 404, "0x8006088a")
     for_good = Fault(
         kind=FaultKind.OPERATION, count=1, status=400, code="0x80040265", method="POST"
     )

@@ -27,9 +27,12 @@ CODE = "0x80040265"
 
 DAYTIME = Window(frozenset({Action.REMOVE}), frozenset(range(7)), time(6), time(18))
 
+TABLE = "usermobileofflineprofilemembership"
+
 
 def refuse(world: World, method: str | None = None, path: str | None = None) -> None:
-    """Let the environment refuse single changes from now on."""
+    """Let the environment refuse single changes from now on, and take no creates in bulk."""
+    world.sandbox.switches.refuse(TABLE, ["CreateMultiple"], 404, "0x8006088a")
     refusal = Fault(
         kind=FaultKind.OPERATION, status=400, code=CODE, count=None, method=method, path=path
     )
@@ -39,6 +42,7 @@ def refuse(world: World, method: str | None = None, path: str | None = None) -> 
 def heal(world: World) -> None:
     """Let all go well again."""
     world.sandbox.misbehave(())
+    world.sandbox.switches.refuse(TABLE, [], 404, "0x8006088a")
 
 
 def run(world: World, **waited: float) -> tuple[RunReport, Any]:

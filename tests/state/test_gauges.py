@@ -40,7 +40,7 @@ def env_of(world: World) -> int:
 def status(world: World) -> Any:
     """Say what `syncd status --json` says."""
     with world.database.read() as tx:
-        return overview.status(tx, env_of(world))
+        return overview.status(tx, env_of(world), world.clock())
 
 
 def seconds(world: World) -> float:

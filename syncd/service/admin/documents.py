@@ -58,7 +58,8 @@ def number_of(board: Board, tx: Tx, name: str) -> int | None:
 def environments(board: Board) -> Document:
     """Say how each environment stands: to the daemon, and as of its last run."""
     with board.database.read() as tx:
-        known = {name: overview.status(tx, n) for name, n in numbers(board, tx, None).items()}
+        now = board.clock()
+        known = {name: overview.status(tx, n, now) for name, n in numbers(board, tx, None).items()}
     return {
         "schema": "syncd.environments/1",
         "environments": [
