@@ -65,13 +65,14 @@ class Metrics:
         self._budgets: dict[str, Budget] = {}
         self._bytes: int | None = None
         self._registry = CollectorRegistry()
-        self._declare()
+        self._declare_runs()
+        self._declare_service()
         self._gauge("build_info", "The version that runs (always 1).", "version").labels(
             version
         ).set(1)
         self._registry.register(_Rendering(self._standing))
 
-    def _declare(self) -> None:
+    def _declare_runs(self) -> None:
         self._runs = self._counter(
             "runs", "Runs that ended, by how (number).", "environment", "task", "result"
         )
@@ -103,6 +104,8 @@ class Metrics:
             "gate",
             "scope_kind",
         )
+
+    def _declare_service(self) -> None:
         self._lease = self._gauge(
             "lease_held",
             "Whether this replica keeps the environment (1 or 0); the sum over all is 1.",

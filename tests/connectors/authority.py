@@ -34,8 +34,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 __all__ = ["TENANT", "Application", "Authority", "FederatedCredential", "serve"]
 
 TENANT = "11111111-2222-4333-8444-555555555555"
-REGISTRY = jws.JWSRegistry(algorithms=["RS256", "PS256"])
-REGISTRY.max_header_length = 8192  # a certificate comes along
+ALGORITHMS = jws.JWSRegistry(algorithms=["RS256", "PS256"])
+ALGORITHMS.max_header_length = 8192  # a certificate comes along
 EXCHANGE = "api://AzureADTokenExchange"
 
 
@@ -156,7 +156,7 @@ def _by_assertion(authority: Authority) -> Callable[..., Any]:
         if text is None:
             return None
         client = _known(query, request.form)
-        headers = jws.extract_compact(text.encode(), registry=REGISTRY).headers()
+        headers = jws.extract_compact(text.encode(), registry=ALGORITHMS).headers()
         authority.headers.append(headers)
         if client.federated is not None:
             _federated(client.federated, text)
@@ -180,7 +180,7 @@ def _by_assertion(authority: Authority) -> Callable[..., Any]:
 
 def _claims(text: str, key: RSAKey) -> dict[str, Any]:
     try:
-        return dict(jwt.decode(text, key, registry=REGISTRY).claims)
+        return dict(jwt.decode(text, key, registry=ALGORITHMS).claims)
     except JoseError as exc:
         raise _refuse(700027, f"The certificate is not registered: {text}.") from exc
 

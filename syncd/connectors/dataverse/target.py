@@ -235,9 +235,8 @@ def open_target(
         transport=transport,
         observe=observe,
     )
-    governor = Governor(
-        throttle, lanes=lanes, size=max(1, min(batch_size, MOST_OPERATIONS)), clock=clock
-    )
+    size = max(1, min(batch_size, MOST_OPERATIONS))
+    governor = Governor(throttle, lanes=lanes, size=size, clock=clock)
     return DataverseTarget(
         Channel(client, url, throttle, observe, governor),
         page_size=page_size,
