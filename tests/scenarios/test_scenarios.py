@@ -13,7 +13,7 @@ from tests import warm
 
 HERE = Path(__file__).parent
 SCENARIOS = sorted(steps.parent.name for steps in HERE.glob("*/steps.json"))
-BASIC = "20"
+BASIC = "10"
 """Cases from this number on go deeper; a plain run leaves them to the long one."""
 
 
