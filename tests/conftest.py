@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import postgres
@@ -35,6 +36,13 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("modest")
+
+
+@pytest.fixture(autouse=True)
+def log_as_at_first() -> Iterator[None]:
+    """Let no test see how another one prepared the log of this process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

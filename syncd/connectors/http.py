@@ -19,9 +19,11 @@ from syncd.connectors.throttle import Throttle
 from syncd.core.errors import ConfigError, TargetIncomplete, TargetUnreachable
 
 __all__ = [
+    "GATEWAY",
     "Channel",
     "Observe",
     "is_loopback",
+    "lost",
     "open_client",
     "origin",
     "read_code",
@@ -182,6 +184,28 @@ def _operation(request: httpx.Request) -> str:
     if request.method == "GET":
         return "read"
     return "batch" if request.url.path.endswith("/$batch") else "single"
+
+
+def lost(whom: str, exc: Exception, tries: int, *, local: bool) -> str:
+    """
+    Say of a source that a read came to nothing, *tries* times, and what to look at.
+
+    No proxy stands before a *local* address.
+    """
+    if isinstance(exc, CUT):
+        return (
+            f"{whom} broke off its answer {tries} times; "
+            "look at the network and the proxies between, then run again"
+        )
+    if isinstance(exc, httpx.TimeoutException):
+        return f"{whom} gave no answer in time; see if it is up, or raise http.timeout"
+    if "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        return (
+            f"{whom} has a certificate that is not trusted; "
+            "name the issuing authority in http.ca_file"
+        )
+    proxied = "" if local else " and the proxy"
+    return f"{whom} could not be reached; check url, the network{proxied}"
 
 
 class Channel:

@@ -15,7 +15,7 @@ import msgspec
 
 from syncd.config.web import SourceHttp, WebAuth
 from syncd.connectors.auth import open_web_auth
-from syncd.connectors.http import is_loopback, open_client, origin, retry_after
+from syncd.connectors.http import GATEWAY, is_loopback, lost, open_client, origin, retry_after
 from syncd.connectors.records import Unread
 from syncd.connectors.throttle import Throttle
 from syncd.core.errors import TargetError, TargetThrottled
@@ -25,8 +25,6 @@ __all__ = ["Answer", "Site", "Way", "open_site"]
 
 RETRIES = 3
 """How often a page is asked for again after a lost connection or a gateway's error."""
-AILING = frozenset({408, 500, 502, 503, 504})
-"""Statuses that say nothing about the request itself."""
 LARGEST = 128 << 20
 """Bytes of one answer, unpacked; a server that gives more is asked for smaller pages."""
 SLOW = 10
@@ -35,7 +33,6 @@ SHOWN = 160
 """Characters of a server's own words that are shown."""
 CHUNK = 1 << 16
 BOM = b"\xef\xbb\xbf"
-CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError)
 """An answer that began and did not end, or is not HTTP."""
 
 
@@ -132,7 +129,8 @@ class Way:
                 response, content = self._once(url)
             except (httpx.TransportError, httpx.DecodingError) as exc:
                 if attempt == RETRIES:
-                    raise Unread(self._lost(exc)) from exc
+                    local = is_loopback(str(self.base))
+                    raise Unread(lost(self.whom, exc, RETRIES + 1, local=local)) from exc
                 self.throttle.back_off(attempt)
             except TargetThrottled as exc:
                 raise Unread(
@@ -200,7 +198,7 @@ class Way:
         if status == 429:
             self.throttle.told(pause)
             return True
-        if status not in AILING:
+        if status not in GATEWAY:
             return False
         if attempt == RETRIES:
             raise Unread(
@@ -258,22 +256,6 @@ class Way:
         if status in {404, 410}:
             return f"{self.whom} has nothing at this address (status {status}){said}; check url"
         return f"{self.whom} turned the read down (status {status}){said}; check the settings"
-
-    def _lost(self, exc: Exception) -> str:
-        if isinstance(exc, CUT):
-            return (
-                f"{self.whom} broke off its answer {RETRIES + 1} times; "
-                "look at the network and the proxies between, then run again"
-            )
-        if isinstance(exc, httpx.TimeoutException):
-            return f"{self.whom} gave no answer in time; see if it is up, or raise http.timeout"
-        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
-            return (
-                f"{self.whom} has a certificate that is not trusted; "
-                "name the issuing authority in http.ca_file"
-            )
-        proxied = "" if is_loopback(str(self.base)) else " and the proxy"
-        return f"{self.whom} could not be reached; check url, the network{proxied}"
 
 
 def _lenient(content: bytes) -> object:

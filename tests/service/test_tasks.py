@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from syncd.app import App, build
 from syncd.core.errors import StateError
@@ -148,12 +147,11 @@ def idle(shared: Shop) -> Shop:
 
 
 @pytest.fixture
-def log() -> Iterator[StringIO]:
+def log() -> StringIO:
     """Give what is logged; names would be seen if there were any."""
     stream = StringIO()
     configure(stream=stream, personal_data=True, level="debug")
-    yield stream
-    structlog.reset_defaults()
+    return stream
 
 
 def lines(log: StringIO) -> list[dict[str, Any]]:

@@ -11,7 +11,15 @@ from typing import Any
 import httpx
 import msgspec
 
-from syncd.connectors.http import is_loopback, open_client, origin, retry_after, seconds
+from syncd.connectors.http import (
+    GATEWAY,
+    is_loopback,
+    lost,
+    open_client,
+    origin,
+    retry_after,
+    seconds,
+)
 from syncd.connectors.records import Unread
 from syncd.connectors.throttle import Throttle
 from syncd.core.errors import TargetError, TargetThrottled
@@ -22,12 +30,9 @@ BATCH = 20
 """The most requests in one `$batch` (identity-and-sources.md section 2.6)."""
 RETRIES = 3
 """How often one request is sent again after a lost connection or a gateway's error."""
-AILING = frozenset({408, 500, 502, 503, 504})
-"""Statuses that say nothing about the request itself."""
 THROTTLED = 429
 LARGEST = 128 << 20
 """Bytes of one answer; pages of 999 users have about one hundredth of it."""
-CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError)
 RIGHTS = (
     "the application permissions User.Read.All, for groups GroupMember.Read.All, and for "
     "employeeLeaveDateTime User-LifeCycleInfo.Read.All"
@@ -161,7 +166,7 @@ class Way:
             name, status = str(each.get("id")), each.get("status")
             if name not in waiting or not isinstance(status, int):
                 continue
-            if status == THROTTLED or status in AILING:
+            if status == THROTTLED or status in GATEWAY:
                 pause = max(refused[1] or 0.0, _pause(each) or 0.0) or None
                 refused = (THROTTLED if THROTTLED in (status, refused[0]) else status, pause)
                 continue
@@ -188,7 +193,8 @@ class Way:
                 response, answer = self._once(method, url, content)
             except (httpx.TransportError, httpx.DecodingError) as exc:
                 if attempt == RETRIES:
-                    raise Unread(self._lost(exc)) from exc
+                    local = is_loopback(self.root)
+                    raise Unread(lost(self.host, exc, RETRIES + 1, local=local)) from exc
                 self.throttle.back_off(attempt)
             except TargetThrottled as exc:
                 raise Unread(
@@ -201,7 +207,7 @@ class Way:
                 if response.status_code == THROTTLED:
                     self.throttle.told(retry_after(response))
                     continue  # the patience of the throttle is what ends this
-                if response.status_code not in AILING:
+                if response.status_code not in GATEWAY:
                     self.throttle.passed()
                     return self._document(response, answer)
                 self._ails(response, attempt)
@@ -284,22 +290,6 @@ class Way:
         if status == 401:
             return Unread(f"{self.host} does not accept how syncd signs in ({shown}); check auth")
         return Unread(f"{self.host} turned the read down ({shown}); check url and the settings")
-
-    def _lost(self, exc: Exception) -> str:
-        if isinstance(exc, CUT):
-            return (
-                f"{self.host} broke off its answer {RETRIES + 1} times; "
-                "look at the network and the proxies between, then run again"
-            )
-        if isinstance(exc, httpx.TimeoutException):
-            return f"{self.host} gave no answer in time; run again, or raise http.timeout"
-        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
-            return (
-                f"{self.host} has a certificate that is not trusted; "
-                "name the issuing authority in http.ca_file"
-            )
-        proxied = "" if is_loopback(self.root) else " and the proxy"
-        return f"{self.host} could not be reached; check url, the network{proxied}"
 
 
 def _step(name: str, ask: Ask) -> Document:
