@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,13 +23,25 @@ def demo(
     people: Annotated[
         int, typer.Option(min=FEWEST, metavar="N", help="How many the company has.")
     ] = 400,
+    source: Annotated[
+        Literal["csv", "ldap", "graph", "scim", "sql"],
+        typer.Option(
+            help=(
+                "Where people come from: a file, a SQLite database, Graph as the sandbox shows it, "
+                "or a server started for it: slapd (ldap), scim2-server (scim)."
+            )
+        ),
+    ] = "csv",
 ) -> None:
     """
     Show the whole job in a minute, on a made-up company.
 
     Needs no configuration and no network, and touches nothing of yours: a sandbox stands
     in for Dataverse, and everything is in a temporary folder.
+
+    With ldap the program slapd and syncd's extra of that name must be installed, with scim
+    the package scim2-server; if they are not it says so, and ends with 64.
     """
     from syncd.cli.stage import perform
 
-    perform(people, keep=keep, stop=context_of(context).stop)
+    perform(people, source, keep=keep, stop=context_of(context).stop)

@@ -1,43 +1,42 @@
-"""What HR's file says the next morning in the demo."""
+"""What is on record the next morning in the demo."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 from syncd.cli.picture import World
 
-__all__ = ["write"]
+__all__ = ["overnight"]
 
 Row = dict[str, str]
 HERE, THERE, PROFILE = "Field Service", "Warehouse", "Field Crew"
 DAY = "%d.%m.%Y"
 
 
-def write(path: Path, world: World, today: date) -> list[str]:
-    """Let somebody start, somebody move and somebody leave; return it in words."""
-    with path.open(encoding="utf-8", newline="") as file:
-        people = list(csv.DictReader(file))
-    told = []
+def overnight(people: list[Row], world: World, today: date) -> tuple[list[str], list[Row]]:
+    """
+    Let somebody start, somebody move and somebody leave.
+
+    Returns it in words, and on whom the record is now another.
+    """
+    told, changed = [], []
     starting = next((each for each in people if _starts_later(world, each, today)), None)
     if starting is not None:
         starting["Hire date"] = f"{today:{DAY}}"
         told.append(f"{_name(world, starting)} starts today")
+        changed.append(starting)
     settled = _settled(world, people, today)
     moving, leaving = next(settled, None), next(settled, None)
     if moving is not None:
         moving["Department"] = THERE
         told.append(f"{_name(world, moving)} moves from {HERE} to {THERE}")
+        changed.append(moving)
     if leaving is not None:
         leaving["Status"], leaving["Last day"] = "Left", f"{today - timedelta(days=1):{DAY}}"
         told.append(f"{_name(world, leaving)} has left")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(people[0]))
-        writer.writeheader()
-        writer.writerows(people)
-    return told
+        changed.append(leaving)
+    return told, changed
 
 
 def _name(world: World, person: Row) -> str:

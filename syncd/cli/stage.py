@@ -16,7 +16,8 @@ from syncd.app import App
 from syncd.cli import render
 from syncd.cli.story import Story, tell
 from syncd.config import load
-from syncd.sandbox import Running, Sandbox, Store, run_dump, run_seed
+from syncd.sandbox import Running, Sandbox, Store, make_company, move_in, run_dump
+from syncd.sandbox.registers import Kind, Register, open_register
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,26 +42,36 @@ class Clock:
         return self.fixed or datetime.now(UTC)
 
 
-def perform(people: int, *, keep: bool, stop: Event) -> None:
+def perform(people: int, kind: Kind, *, keep: bool, stop: Event) -> None:
     """
-    Tell the story of a company with so many people, start to end.
+    Tell the story of a company with so many people, start to end; *kind* says where they are.
 
     With *keep* the sandbox runs on until somebody asks to stop, and the folder stays.
-    Raises Stopped if that happens before the end.
+    Raises Stopped if that happens before the end, SandboxError if a program is missing.
     """
     out = render.console()
     # The story ends today, so that whoever plays on with it finds nothing from the future.
     clock = Clock(datetime.now(UTC) - timedelta(days=1))
-    with _folder() as (folder, stay), Running(Sandbox(Store(), clock=clock)) as sandbox:
-        configuration = _furnish(folder, sandbox.url, people, clock())
+    with (
+        _folder() as (folder, stay),
+        Running(Sandbox(Store(), clock=clock)) as sandbox,
+        open_register(kind, folder, sandbox.url, lambda: clock().date()) as register,
+    ):
+        company = make_company(people, SEED, clock().date())
+        configuration, known = move_in(company, sandbox.url, register, folder)
+        with configuration.open("a", encoding="utf-8") as file:
+            file.write(POLICY)
         app = App(load(configuration, {}), clock, stop)
         with app.database() as database:
             morning = clock() + timedelta(days=1)
-            tell(Story(out, app, database, folder, sandbox.url, lambda: _wake(clock, morning)))
+            scene = Story(
+                out, app, database, register, known, sandbox.url, lambda: _wake(clock, morning)
+            )
+            tell(scene)
         if keep:
             stay.set()
             clock.fixed = None
-            _play_on(out, folder, sandbox.url, stop)
+            _play_on(out, folder, sandbox.url, register, stop)
 
 
 def _wake(clock: Clock, morning: datetime) -> None:
@@ -78,16 +89,7 @@ def _folder() -> Iterator[tuple[Path, Event]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _furnish(folder: Path, url: str, people: int, now: datetime) -> Path:
-    """Fill the sandbox, and return the configuration that belongs to it."""
-    files = run_seed(url, people, SEED, folder, now.date())
-    configuration = files[-1]
-    with configuration.open("a", encoding="utf-8") as file:
-        file.write(POLICY)
-    return configuration
-
-
-def _play_on(out: Console, folder: Path, url: str, stop: Event) -> None:
+def _play_on(out: Console, folder: Path, url: str, register: Register, stop: Event) -> None:
     """Say how to play, wait until it is over, and leave a way back."""
     out.print()
     out.print(render.styled(("Everything is still running", "bold"), "; in another terminal:"))
@@ -102,7 +104,8 @@ def _play_on(out: Console, folder: Path, url: str, stop: Event) -> None:
     out.print(render.columns(commands))
     out.print(f"  syncd sandbox dump {url}", soft_wrap=True)
     out.print()
-    out.print(f"Edit {folder / 'hr.csv'} and run reconcile again.", soft_wrap=True)
+    for line in register.words.play:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
     out.print("Ctrl-C ends the sandbox.")
     stop.wait()
     world = folder / "world.json"
@@ -111,3 +114,5 @@ def _play_on(out: Console, folder: Path, url: str, stop: Event) -> None:
     out.print()
     out.print("The folder stays. To go on where you left off:")
     out.print(f"  syncd sandbox serve --port {port} --load {world}", soft_wrap=True)
+    if register.words.later:
+        out.print(register.words.later)

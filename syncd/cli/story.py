@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncd.app import App
@@ -14,6 +13,7 @@ from syncd.cli.picture import Picture, World, look_at, pictures
 from syncd.cli.render import columns, counted, moved, styled
 from syncd.core.errors import Stopped, TargetError
 from syncd.core.words import SAYS
+from syncd.sandbox.registers import Register
 from syncd.state import documents, lookup, observed, views
 from syncd.state.database import Database, Tx
 from syncd.state.views import Group, PlanShown
@@ -50,12 +50,17 @@ HEADS = ("profile", "should have it", "have it", "lack it", "have it wrongly")
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Where it happens. `wake` makes it the next morning."""
+    """
+    Where it happens, and the people as the register has them.
+
+    `wake` makes it the next morning.
+    """
 
     out: Console
     app: App
     database: Database
-    folder: Path
+    register: Register
+    people: list[dict[str, str]]
     url: str
     wake: Callable[[], None]
 
@@ -147,9 +152,9 @@ def _company(story: Story, before: World, first: Seen) -> None:
     )
     people = first.report.certificates[0].rows
     says = (
-        f"Contoso has {people:,} people in HR's file, {before.users:,} users in Dataverse, and "
-        f"{before.memberships:,} memberships that were made by hand over the years. Rules say "
-        "which department gets which profile. This is how far it has come:"
+        f"Contoso has {people:,} people in {story.register.words.place}, {before.users:,} users "
+        f"in Dataverse, and {before.memberships:,} memberships that were made by hand over the "
+        "years. Rules say which department gets which profile. This is how far it has come:"
     )
     _scene(story, "1 · The company", says)
     lines = [
@@ -186,7 +191,7 @@ def _gate(story: Story) -> None:
         says += (
             f"But {run.count:,} moves and removals at once are more than a gate lets pass "
             f"({run.allowed:,}), so they are held, and the exit code is "
-            f"{int(seen.report.exit_code)}. A broken HR file would end here, too."
+            f"{int(seen.report.exit_code)}. {story.register.words.broken} would end here, too."
         )
     _scene(story, "3 · A gate", says, "syncd reconcile")
 
@@ -219,11 +224,12 @@ def _pass(story: Story) -> None:
 
 def _morning(story: Story) -> Seen:
     story.wake()
-    told = news.write(story.folder / "hr.csv", look_at(story.url), story.app.clock().date())
+    told, changed = news.overnight(story.people, look_at(story.url), story.app.clock().date())
+    story.register.put(changed)
     seen = _run(story)
     says = (
-        f"HR sends a new file: {', '.join(told)}. And whoever HR has not shown for a second day "
-        "loses what they had; once may have been a mistake."
+        f"{story.register.words.news}: {', '.join(told)}. And whoever has not been shown for a "
+        "second day loses what they had; once may have been a mistake."
     )
     _scene(story, "5 · The next morning", says, "syncd reconcile")
     story.out.print()

@@ -13,7 +13,7 @@ from typing import Any
 from syncd.sandbox.errors import SandboxError
 from syncd.sandbox.tables import WORLD_SETS
 
-__all__ = ["post_batches", "run_dump"]
+__all__ = ["post_batches", "run_dump", "send"]
 
 ROOT = "/api/data/v9.2/"
 TIMEOUT = 60.0
@@ -35,7 +35,7 @@ def run_dump(url: str) -> str:
 def _rows(url: str, name: str) -> Iterator[dict[str, Any]]:
     link: str | None = url.rstrip("/") + ROOT + name
     while link is not None:
-        page = json.loads(_send("GET", link))
+        page = json.loads(send("GET", link))
         for row in page["value"]:
             yield {column: value for column, value in row.items() if "@" not in column}
         link = page.get("@odata.nextLink")
@@ -69,19 +69,24 @@ def _post_batch(url: str, operations: list[tuple[str, str, Mapping[str, object]]
         )
     content = ("".join(lines) + "--seed--\r\n").encode()
     headers = {"Content-Type": 'multipart/mixed; boundary="seed"'}
-    _send("POST", url.rstrip("/") + ROOT + "$batch", headers, content)
+    send("POST", url.rstrip("/") + ROOT + "$batch", headers, content)
 
 
-def _send(
+def send(
     method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
 ) -> bytes:
-    """Send one request to a sandbox, which may show a certificate of its own making."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
+    """
+    Send one request to a sandbox, which may show a certificate of its own making.
+
+    Raises SandboxError: it cannot be reached, or refuses.
+    """
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if url.startswith("https:"):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
     try:
         request = urllib.request.Request(  # noqa: S310  # an operator names the address
             url, data=body, headers=dict(headers or {}), method=method

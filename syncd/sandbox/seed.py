@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,12 +10,14 @@ from syncd.sandbox.client import post_batches
 from syncd.sandbox.columns import Table
 from syncd.sandbox.company import Company, make_company
 from syncd.sandbox.errors import SandboxError
+from syncd.sandbox.registers import Register, open_register
 from syncd.sandbox.tables import TABLES
 
-__all__ = ["run_seed", "write_files"]
+__all__ = ["move_in", "run_seed"]
 
+OBJECT_ID = "azureactivedirectoryobjectid"
 CONFIGURATION = """\
-# Written by `syncd sandbox seed` for the company in hr.csv.
+# Written by `syncd sandbox seed` for a made-up company.
 [state]
 url = "sqlite:///syncd.db"
 
@@ -24,24 +25,7 @@ url = "sqlite:///syncd.db"
 url = "{url}"
 auth = {{ method = "none" }}
 
-[[sources]]
-name = "hr"
-type = "csv"
-path = "hr.csv"
-[sources.person]
-key = "EmployeeID"
-employee_id = "EmployeeID"
-object_id = "EntraObjectId"
-user_name = "UPN"
-mail = "Email"
-enabled = {{ column = "Status", true_values = ["Active", "On leave"] }}
-starts_on = {{ column = "Hire date", format = "%d.%m.%Y" }}
-leaves_on = {{ column = "Last day", format = "%d.%m.%Y" }}
-[sources.person.attributes]
-department = "Department"
-site = "Site"
-grade = {{ column = "Grade", type = "int" }}
-
+{source}
 [[rules]]
 name = "field crew"
 profile = "Field Crew"
@@ -75,40 +59,83 @@ def run_seed(
     """
     if people < 1:
         raise SandboxError("A company needs at least one person: --people 200.")
-    company = make_company(people, seed, today or datetime.now(UTC).date())
-    post_batches(url, _operations(company.world))
-    return write_files(company, url, out)
+    day = today or datetime.now(UTC).date()
+    company = make_company(people, seed, day)
+    with open_register("csv", out, url, lambda: day) as register:
+        # Whatever is refused is refused before a file is replaced.
+        post_batches(url, _operations(company.world, {}))
+        _make_folder(out)
+        register.put(_people(company))
+        return [out / "hr.csv", write_configuration(url, register, out)]
 
 
-def write_files(company: Company, url: str, out: Path) -> list[Path]:
-    """Write HR file and configuration into a folder, and return their paths."""
-    people, configuration = out / "hr.csv", out / "syncd.toml"
+def move_in(
+    company: Company, url: str, register: Register, out: Path
+) -> tuple[Path, list[dict[str, str]]]:
+    """
+    Put a company's people into a register, and what else it has into an empty sandbox.
+
+    Where the register gives object ids the users get them. Returns the configuration for
+    both, written into a folder, and what the register has on record. Raises SandboxError.
+    """
+    people = _people(company)
+    given = register.put(people)
+    ids = {
+        person["EntraObjectId"]: given[person["EmployeeID"]]
+        for person in people
+        if person["EmployeeID"] in given and person["EntraObjectId"]
+    }
+    for person in people:
+        person["EntraObjectId"] = ids.get(person["EntraObjectId"], person["EntraObjectId"])
+    post_batches(url, _operations(company.world, ids))
+    return write_configuration(url, register, out), people
+
+
+def _people(company: Company) -> list[dict[str, str]]:
+    return [dict(zip(company.hr_columns, row, strict=True)) for row in company.hr_rows]
+
+
+def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with people.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(company.hr_columns)
-            writer.writerows(company.hr_rows)
-        configuration.write_text(CONFIGURATION.format(url=url.rstrip("/")), encoding="utf-8")
     except OSError as error:
         raise SandboxError(f"{out} cannot be written to: {error.strerror}.") from error
-    return [people, configuration]
+
+
+def write_configuration(url: str, register: Register, out: Path) -> Path:
+    """Write the configuration for a sandbox and a register. Raises SandboxError."""
+    path = out / "syncd.toml"
+    text = CONFIGURATION.format(url=url.rstrip("/"), source=register.source)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SandboxError(f"{out} cannot be written to: {error.strerror}.") from error
+    return path
 
 
 def _operations(
-    world: Mapping[str, object],
+    world: Mapping[str, object], ids: Mapping[str, str]
 ) -> Iterator[tuple[str, str, Mapping[str, object]]]:
-    """Yield the requests that make a world, in an order in which lookups find their rows."""
+    """
+    Yield the requests that make a world, in an order in which lookups find their rows.
+
+    *ids* are object ids that took the place of others.
+    """
     # Users may point at profiles, so these come before all others.
     for table in sorted(TABLES.values(), key=lambda table: table.name != "mobileofflineprofile"):
         rows = world.get(table.set_name, [])
         assert isinstance(rows, list)  # noqa: S101  # as `make_company` makes them
         for row in rows:
-            yield "POST", table.set_name, _body(table, row)
+            yield "POST", table.set_name, _body(table, _known_as(row, ids))
             if row.get("statecode"):
                 # No row is created inactive.
                 path = f"{table.set_name}({row[table.key]})"
                 yield "PATCH", path, {"statecode": 1, "statuscode": 2}
+
+
+def _known_as(row: Mapping[str, object], ids: Mapping[str, str]) -> Mapping[str, object]:
+    own = ids.get(str(row.get(OBJECT_ID)))
+    return row if own is None else {**row, OBJECT_ID: own}
 
 
 def _body(table: Table, row: Mapping[str, object]) -> dict[str, object]:

@@ -7,18 +7,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from syncd.cli.news import write
+from syncd.cli.news import overnight
 from syncd.cli.picture import Picture, World, pictures
 from syncd.config import load
 from syncd.connectors.sources.files import CsvSource
 from syncd.core.ports import Known
 from syncd.sandbox import Running, Sandbox, Store, run_seed
+from tests.campaign import LONG, long
 from tests.cli.office import Done, environ, syncd
+from tests.connectors.sources.backends import openldap, scim
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = "60"
@@ -109,10 +113,12 @@ def test_kept_everything_runs_until_it_is_ended(tmp_path: Path) -> None:
     assert "syncd sandbox serve --port" in rest
 
 
-def test_ended_early_nothing_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["csv", *(long(each) for each in ("ldap", "scim"))])
+def test_ended_early_nothing_stays(source: str, tmp_path: Path) -> None:
     """Ctrl-C in the middle of the story takes everything down."""
+    _require(source)
     process = subprocess.Popen(
-        [sys.executable, "-m", "syncd", "demo"],
+        [sys.executable, "-m", "syncd", "demo", "--source", source],
         env={**environ(), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -127,6 +133,118 @@ def test_ended_early_nothing_stays(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert len(errors.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+    assert _running(tmp_path) == []
+
+
+PLACES = {
+    "graph": "Entra ID",
+    "ldap": "the directory",
+    "scim": "the identity platform",
+    "sql": "HR's database",
+}
+SCENES = re.compile(r"^(?:[1-6] · .*|[a-z -]+ \d+ .*|  [A-Z]\w+ .* → .*)$", re.MULTILINE)
+"""What the story shows of changes and of numbers, whatever the people come from."""
+
+
+@LONG
+@pytest.mark.parametrize("source", PLACES)
+def test_the_story_is_the_same_from_every_source(source: str, told: Done, tmp_path: Path) -> None:
+    """People come from a real system of that kind; rules, gate and outcome do not differ."""
+    _require(source)
+
+    done = syncd(
+        "demo", "--people", PEOPLE, "--source", source, folder=tmp_path, TMPDIR=str(tmp_path)
+    )
+
+    assert (done.code, done.err) == (0, "")
+    assert f"people in {PLACES[source]}" in " ".join(done.out.split())
+    assert SCENES.findall(done.out) == SCENES.findall(told.out) != []
+    assert "0 changes: all is in step" in " ".join(done.out.split())
+    assert list(tmp_path.iterdir()) == []
+    assert _running(tmp_path) == []
+
+
+@LONG
+@pytest.mark.parametrize("source", ["ldap", "scim"])
+def test_a_server_ends_with_the_demo_that_started_it(source: str, tmp_path: Path) -> None:
+    """Also when the demo is killed, and can take down nothing itself."""
+    _require(source)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncd", "demo", "--keep", "--people", PEOPLE, "--source", source],
+        env={**environ(), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    said = "".join(iter(process.stdout.readline, "Ctrl-C ends the sandbox.\n"))
+    configuration = re.search(r"export SYNCD_CONFIG=(.*)", said)
+    assert configuration is not None
+    planned = syncd("-c", configuration[1], "plan", "--json", folder=tmp_path)
+    servers = _running(tmp_path)
+    process.kill()
+    process.communicate(timeout=60)
+
+    assert planned.json["changes"] == []
+    assert planned.json["certificates"][0]["rows"] == int(PEOPLE)
+    assert servers
+    assert all(_ends(server) for server in servers)
+
+
+@LONG
+def test_a_server_that_is_not_installed_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """With what to install; nothing is begun."""
+    # The same Python without the folder in which pip puts programs.
+    bare = Path(sys.executable).resolve()
+    variables = {**environ(), "TMPDIR": str(tmp_path), "PATH": "/nowhere"}
+    variables["PYTHONPATH"] = f"{ROOT}:{sysconfig.get_path('purelib')}"
+    done = subprocess.run(
+        [bare, "-m", "syncd", "demo", "--source", "scim"],
+        check=False,
+        env=variables,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 64
+    assert done.stderr.startswith("syncd: The program scim2-server is not installed; ")
+    assert "pip install" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def _require(source: str) -> None:
+    """Skip, or fail in CI, where the program behind a source is missing."""
+    if source == "ldap":
+        openldap.require()
+    if source == "scim":
+        scim.program()
+
+
+def _running(folder: Path) -> list[Path]:
+    """Return the processes that were started to work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"TMPDIR={folder}".encode() in words:
+            found.append(process)
+    return found
+
+
+def _ends(process: Path) -> bool:
+    """Wait a while for a process to end."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+    return False
 
 
 def test_a_company_is_large_enough_for_everything_to_go_wrong(tmp_path: Path) -> None:
@@ -151,18 +269,15 @@ def test_a_picture_counts_who_has_what_rightly() -> None:
     ]
 
 
-def test_overnight_nobody_changes_who_has_no_user(tmp_path: Path) -> None:
-    """Where nobody suits the news, the file stays as it was."""
-    file = tmp_path / "hr.csv"
-    text = (
-        "EmployeeID,EntraObjectId,Status,Hire date,Last day,Department\r\n"
-        "E1,o1,Active,01.01.2020,,Field Service\r\n"
-    )
-    file.write_text(text, encoding="utf-8", newline="")
+def test_overnight_nobody_changes_who_has_no_user() -> None:
+    """Where nobody suits the news, the record stays as it was."""
+    person = {"EmployeeID": "E1", "EntraObjectId": "o1", "Status": "Active", "Last day": ""}
+    person |= {"Hire date": "01.01.2020", "Department": "Field Service"}
     nobody = World({}, {}, {}, {}, frozenset(), 0, 0)
+    people = [dict(person)]
 
-    assert write(file, nobody, date(2026, 3, 2)) == []
-    assert file.read_bytes().decode() == text
+    assert overnight(people, nobody, date(2026, 3, 2)) == ([], [])
+    assert people == [person]
 
 
 def test_the_example_configuration_reads_the_demo_companys_file(tmp_path: Path) -> None:

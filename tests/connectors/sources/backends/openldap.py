@@ -31,14 +31,21 @@ MAPPING = PersonMapping(
 @contextmanager
 def directory(folder: Path) -> Iterator[Slapd]:
     """Start a server in a folder. Skips, or fails in CI, where a program is missing."""
+    require()
+    from tests import openldap  # noqa: PLC0415  # needs the extra
+
+    with openldap.serve(folder) as served:
+        yield served
+
+
+def require() -> None:
+    """Skip the test where a program is missing; in CI it goes on, and fails."""
     if find_spec("ldap") is None and os.environ.get("CI") != "true":
         pytest.skip("python-ldap is not installed: pip install -e '.[ldap]'")
     from tests import openldap  # noqa: PLC0415  # needs the extra
 
     if not openldap.installed() and os.environ.get("CI") != "true":
         pytest.skip("slapd is not installed: apt install slapd")
-    with openldap.serve(folder) as served:
-        yield served
 
 
 def source_of(

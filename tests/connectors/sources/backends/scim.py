@@ -5,13 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +20,8 @@ from syncd.connectors.auth.simple import HeaderAuth
 from syncd.connectors.sources.scim import ScimSource
 from syncd.core.cells import Field
 from syncd.core.mapping import PersonMapping
+from syncd.sandbox import SandboxError
+from syncd.sandbox.registers.programs import find, free_port, running
 from tests.connectors.sources.backends import Cells
 from tests.connectors.sources.web import Asked, Reply, Web, relay, serve, site
 
@@ -36,38 +34,28 @@ MAPPING = PersonMapping(
     mail=Field('emails[type eq "work"].value'),
     attributes={"department": Field(f"{EXTENSION}:department")},
 )
-PATIENCE = 20.0
 
 
 @cache
 def server() -> str:
     """Start scim2-server once for all tests of this process, and return its address."""
-    program = Path(sys.executable).with_name("scim2-server")
-    found = str(program) if program.exists() else shutil.which("scim2-server")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("scim2-server is not installed: pip install -e '.[test]'")
-        pytest.skip("scim2-server is not installed: pip install -e '.[test]'")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    found, port = program(), free_port()
+    folder, stack = Path(tempfile.mkdtemp(prefix="syncd-scim-")), ExitStack()
+    stack.callback(shutil.rmtree, folder)
     command = [found, "--port", str(port), "--bearer-token", TOKEN, "--dynamic-tenants"]
-    output = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process runs
-    running = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-    )
+    stack.enter_context(running(command, port, folder / "said"))
+    atexit.register(stack.close)
+    return f"http://127.0.0.1:{port}"
 
-    def stop() -> None:
-        running.terminate()
-        running.wait()
-        output.close()
 
-    atexit.register(stop)
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and running.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
-            return f"http://127.0.0.1:{port}"
-    output.seek(0)
-    raise RuntimeError(f"scim2-server did not start: {output.read().decode()}")
+def program() -> str:
+    """Return where scim2-server is. Skips the test, or fails it in CI, where it is missing."""
+    try:
+        return find("scim2-server", "pip install -e '.[test]'")
+    except SandboxError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @dataclass(slots=True)
