@@ -39,7 +39,7 @@ FULL = (
 
 def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> bool:
     """
-    Decide about everybody without a place. Those whom no rung finds need no second look.
+    Decide about everybody in `placeless`. Those whom no rung finds need no second look.
 
     Returns whether a link was passed on: then people are considered for the last time.
     """
@@ -72,8 +72,8 @@ def _strand(tx: Connection, env: int, policy: Policy) -> None:
         tx,
         f"INSERT INTO stranded ({', '.join(MODEST)}) SELECT :env, p.key, 'none', NULL, p.combo, "
         f"{first}, {last}, 1 "
-        "FROM people p WHERE p.key NOT IN (SELECT person FROM unclear) "
-        "AND NOT EXISTS (SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key) "
+        "FROM placeless x JOIN people p ON p.key = x.person "
+        "WHERE p.key NOT IN (SELECT person FROM unclear) "
         "AND NOT EXISTS (SELECT 1 FROM hits h WHERE h.person = p.key) "
         "AND NOT EXISTS (SELECT 1 FROM links l "
         "WHERE l.env = :env AND l.person = p.key AND l.ended IS NULL)",
@@ -87,9 +87,8 @@ def _claimants(
     scratch(tx, "claiming", "person TEXT PRIMARY KEY")
     run(
         tx,
-        "INSERT INTO claiming SELECT p.key FROM people p WHERE NOT EXISTS "
-        "(SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key) AND NOT EXISTS "
-        "(SELECT 1 FROM stranded t WHERE t.env = :env AND t.person = p.key)",
+        "INSERT INTO claiming SELECT x.person FROM placeless x WHERE NOT EXISTS "
+        "(SELECT 1 FROM stranded t WHERE t.env = :env AND t.person = x.person)",
         env=env,
     )
     run(

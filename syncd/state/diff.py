@@ -14,6 +14,7 @@ from datetime import date
 from sqlalchemy import Connection
 
 from syncd.core.model import Situation
+from syncd.state.advice import reindex
 from syncd.state.database import know, one, rows, run, scratch
 from syncd.state.memory import LINK
 from syncd.state.revisions import numbers, recall, remember, touch
@@ -51,6 +52,9 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, *, shown: bool) -
     )
     if not one(tx, "SELECT 1 FROM links WHERE env = :env AND ended IS NULL LIMIT 1", env=env):
         unlinked = ""  # a first run: nobody is linked, and a table that is not read fills faster
+    empty = not one(tx, "SELECT 1 FROM links LIMIT 1")
+    if empty:
+        run(tx, "DROP INDEX IF EXISTS links_person")  # it is made faster when all links are there
     adopted = run(
         tx,
         f"INSERT INTO links ({', '.join(LINK)}) "
@@ -65,6 +69,8 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, *, shown: bool) -
         "run = excluded.run, since = excluded.since, ended = NULL, why = NULL",
         env=env, run=run_number, now=now,
     )  # fmt: skip
+    if empty:
+        reindex(tx, "links.links_person", "env, person")
     if adopted:
         touch(tx, f"adopted:{env}")
     return adopted
@@ -231,16 +237,14 @@ def _around() -> list[str]:
     """Users whom nobody explains, husks, and explained users whose rows are worth a note."""
     nobody = "NOT EXISTS (SELECT 1 FROM standing s WHERE s.env = m.env AND s.user_id = m.user_id)"
     found = (
-        "(EXISTS (SELECT 1 FROM finds f WHERE f.env = m.env AND f.user_id = m.user_id) "
+        "EXISTS (SELECT 1 FROM finds f WHERE f.env = m.env AND f.user_id = m.user_id) "
         "OR EXISTS (SELECT 1 FROM links l WHERE l.env = m.env AND l.user_id = m.user_id "
-        "AND l.ended IS NULL))"
+        "AND l.ended IS NULL)"
     )
     return [
-        "SELECT DISTINCT 'user', NULL, m.user_id, NULL FROM memberships m "
-        f"WHERE m.env = :env AND m.active = 1 AND {nobody} AND NOT {found}",
+        f"SELECT DISTINCT CASE WHEN {found} THEN 'note' ELSE 'user' END, NULL, m.user_id, NULL "
+        f"FROM memberships m WHERE m.env = :env AND m.active = 1 AND {nobody}",
         "SELECT 'husk', NULL, user_id, id FROM husks WHERE env = :env",
-        "SELECT DISTINCT 'note', NULL, m.user_id, NULL FROM memberships m "
-        f"WHERE m.env = :env AND m.active = 1 AND {nobody} AND {found}",
         "SELECT DISTINCT 'note', NULL, m.user_id, NULL FROM team_profiles m "
         f"WHERE m.env = :env AND {nobody} AND NOT EXISTS (SELECT 1 FROM memberships r "
         "WHERE r.env = m.env AND r.user_id = m.user_id AND r.active = 1)",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from syncd.core.case import Conflict, Decision
 from syncd.core.model import Origin, Rung
 from syncd.state.cases import Subject
-from syncd.state.database import bulk, run, scratch, upsert
+from syncd.state.database import bulk, know, run, scratch, upsert
 from syncd.state.revisions import numbers, recall, remember, touch
 
 __all__ = ["LINK", "Notebook", "end_links_of_deleted_users"]
@@ -165,6 +165,7 @@ class Notebook:
 
         The temporary table `forgotten` then has the people of whom something is no longer noted.
         """
+        self._index()
         self._held(plan)
         self._forget()
         for table, columns in (
@@ -176,6 +177,16 @@ class Notebook:
             run(self.tx, f"INSERT INTO {table} ({names}) SELECT DISTINCT {names} FROM next_{table}")
         self._history()
         end_links_of_deleted_users(self.tx, self.env, self.now)
+
+    def _index(self) -> None:
+        """Let each note be found among the others: there may be as many as people."""
+        for table, column in (
+            ("next_sightings", "subject"),
+            ("next_pendings", "person"),
+            ("seen", "user_id"),
+        ):
+            run(self.tx, f"CREATE INDEX {table}_{column} ON {table} ({column})")
+            know(self.tx, table)
 
     def _forget(self) -> None:
         """List those of whom something was noted before and is not now."""

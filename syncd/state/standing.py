@@ -33,6 +33,15 @@ PERSON = {
 USER = {**PERSON, Rung.USER_NAME: "login"}
 DOUBT = "doubt"
 """Marks for a moment who was found by a rung that a lower one contradicts."""
+FIRST_LINK = (
+    "NOT EXISTS (SELECT 1 FROM links o WHERE o.env = l.env AND o.user_id = l.user_id "
+    "AND o.person || '' = l.person AND o.ended IS NULL "
+    "AND (o.rung < l.rung OR o.rung = l.rung AND o.membership < l.membership))"
+)
+"""
+One link `l` of a person to a user: there is one for each row. The empty text keeps SQLite from
+looking for the others by person: they stand beside this one.
+"""
 TELLING = (Rung.OBJECT_ID, Rung.EMPLOYEE_ID, Rung.USER_NAME)
 
 COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, wanted, pointer, quiet"
@@ -123,12 +132,11 @@ def _by_links(tx: Connection, env: int, policy: Policy, today: date, hinted: Seq
     run(
         tx,
         f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, repr('linked'), 'l.rung')} "
-        "FROM (SELECT user_id, person, min(rung) AS rung FROM links "
-        "WHERE env = :env AND ended IS NULL GROUP BY user_id, person) l "
-        "JOIN users u ON u.env = :env AND u.id = l.user_id "
+        "FROM links l JOIN users u ON u.env = :env AND u.id = l.user_id "
         f"JOIN people p ON p.key = l.person {ANSWER} "
-        f"WHERE u.candidate = 1 AND {_agrees(telling)} {above}"
-        "AND p.key NOT IN (SELECT person FROM unclear)",
+        f"WHERE l.env = :env AND l.ended IS NULL AND {FIRST_LINK} "
+        f"AND u.candidate = 1 AND {_agrees(telling)} {above}"
+        "AND p.key NOT IN (SELECT person FROM unclear) ORDER BY l.user_id",
         env=env,
         today=today.toordinal(),
     )
@@ -235,8 +243,8 @@ def _set_aside(tx: Connection, env: int, pool: str, columns: Sequence[str]) -> b
 def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
     """Take out again whoever was placed twice, shares a user, or has a user who is special."""
     doubtful = [
-        "SELECT person FROM standing WHERE env = :env GROUP BY person "
-        f"HAVING count(*) > 1 OR max(finding) = '{DOUBT}'",
+        "SELECT person FROM standing WHERE env = :env GROUP BY person HAVING count(*) > 1",
+        f"SELECT person FROM standing WHERE env = :env AND finding = '{DOUBT}'",
         "SELECT person FROM standing WHERE env = :env AND user_id IN "
         "(SELECT user_id FROM standing WHERE env = :env GROUP BY user_id HAVING count(*) > 1)",
         "SELECT s.person FROM standing s JOIN decisions d ON d.subject = s.user_id "
@@ -262,15 +270,25 @@ def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
 
 
 def seekers(tx: Connection, env: int, hinted: Sequence[str]) -> None:
-    """List everybody without a place with what they say of themselves, and whom each rung finds."""
+    """
+    List everybody without a place with what they say of themselves, and whom each rung finds.
+
+    Leaves the temporary tables `placeless` and `hits`.
+    """
     columns = ", ".join(f"{name} TEXT" for name in PERSON.values())
+    scratch(tx, "placeless", "person TEXT PRIMARY KEY")
+    run(
+        tx,
+        "INSERT INTO placeless SELECT p.key FROM people p WHERE NOT EXISTS "
+        "(SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key)",
+        env=env,
+    )
+    know(tx, "placeless")
     scratch(tx, "seekers", f"person TEXT, {columns}")
     run(
         tx,
         "INSERT INTO seekers SELECT p.key, p.object_id, p.employee_id, p.user_name, p.mail "
-        "FROM people p WHERE NOT EXISTS "
-        "(SELECT 1 FROM standing s WHERE s.env = :env AND s.person = p.key)",
-        env=env,
+        "FROM placeless x JOIN people p ON p.key = x.person",
     )
     run(
         tx,
