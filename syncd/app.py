@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from syncd.config import Config, load
+from syncd.config.believing import limits
 from syncd.config.models import Auth
 from syncd.connectors.auth import open_auth
 from syncd.connectors.dataverse import DataverseTarget, open_target
@@ -77,8 +78,10 @@ class App:
 
     def sources(self) -> list[Ranked]:
         """Return the sources in the order of the configuration."""
-        read = self.config.sources
-        return [Ranked(open_source(each, self.stop, self.clock), each.rank) for each in read]
+        return [
+            Ranked(open_source(each, self.stop, self.clock), each.rank, limits(each.certificate))
+            for each in self.config.sources
+        ]
 
     def target(
         self,

@@ -26,7 +26,7 @@ from syncd.core.mapping import PersonMapping
 from syncd.core.model import Value, iso
 from syncd.core.ports import Target
 from syncd.core.rules import Rule, RuleError
-from syncd.core.settings import Policy
+from syncd.core.settings import Policy, SourceLimits
 from syncd.engine.parts import Environment, Ranked, RunReport, Silent
 from syncd.engine.planning import Order, Planned, make_plan
 from syncd.engine.reading import read_sources, read_target
@@ -123,7 +123,7 @@ class World:
 
     *rows* is what the sandbox starts with, in the form of a world file. The people of
     each source are rows as in HEADER, by its name, in the order of rank. With *delta*
-    only what changed is read.
+    only what changed is read. Reads are compared with earlier ones within *limits*.
     """
 
     folder: Path
@@ -138,6 +138,7 @@ class World:
     rules_digest: str = "rules"
     calendar: Calendar = field(default_factory=Calendar)
     delta: bool = False
+    limits: SourceLimits = field(default_factory=SourceLimits)
     sandbox: Sandbox = field(init=False)
     sources: dict[str, Path] = field(default_factory=dict)
     said: dict[str, list[Sequence[str]]] = field(default_factory=dict)
@@ -174,7 +175,7 @@ class World:
     def ranked(self) -> list[Ranked]:
         """The sources in the order of the configuration."""
         return [
-            Ranked(CsvSource(name, path, MAPPING), rank)
+            Ranked(CsvSource(name, path, MAPPING), rank, self.limits)
             for rank, (name, path) in enumerate(self.sources.items(), 1)
         ]
 

@@ -30,7 +30,13 @@ def recall(tx: Tx, plan: str, shown: PlanShown) -> RunReport:
         situations=summary["situations"],
         gates=tuple(Gate(**gate) for gate in summary["gates"]),
         certificates=tuple(
-            Certificate(c["source"], c["certified"], c["rows"], tuple(c["findings"]))
+            Certificate(
+                c["source"],
+                c["certified"],
+                c["rows"],
+                tuple(c["findings"]),
+                tuple(c.get("notes", ())),
+            )
             for c in summary["certificates"]
         ),
         outcomes={result: tally.get(result, 0) for result in Result} if applied else None,

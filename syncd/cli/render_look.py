@@ -254,6 +254,7 @@ def show_run(out: Console, run: Document) -> None:
 
 def _certificate(each: Document) -> Sequence[str]:
     said = "believed" if each["certified"] else "NOT believed: " + "; ".join(each["findings"])
+    said = "; ".join([said, *each.get("notes", ())])
     return each["source"], f"{each['rows']:,} rows", said
 
 

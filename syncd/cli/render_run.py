@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncd.cli.render import columns, counted, heading, more, moved, styled, summed, when
@@ -276,17 +276,25 @@ def _show_gates(out: Console, gates: Sequence[dict[str, Any]]) -> None:
 
 def _show_certificates(out: Console, certificates: Sequence[dict[str, Any]]) -> None:
     doubted = [each for each in certificates if not each["certified"]]
-    if not doubted:
-        return
-    out.print()
-    note = "nothing is removed while a source is not believed"
-    out.print(heading("sources", note, "bold yellow"))
-    lines = [
-        [each["source"] if not place else "", finding]
-        for each in doubted
-        for place, finding in enumerate(each["findings"])
+    if doubted:
+        out.print()
+        note = "nothing is removed while a source is not believed"
+        out.print(heading("sources", note, "bold yellow"))
+        out.print(columns(_said(doubted, "findings")))
+    noted = _said(certificates, "notes")
+    if noted:
+        out.print()
+        out.print(heading("seen in the sources"))
+        out.print(columns(noted))
+
+
+def _said(certificates: Iterable[dict[str, Any]], what: str) -> list[list[str]]:
+    """Return a line for each sentence, the source's name before the first of its own."""
+    return [
+        [each["source"] if not place else "", sentence]
+        for each in certificates
+        for place, sentence in enumerate(each.get(what, ()))
     ]
-    out.print(columns(lines))
 
 
 def next_step(report: RunReport, plan: PlanShown | None, *, saved: bool) -> str:

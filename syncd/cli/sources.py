@@ -36,6 +36,7 @@ def _body(read: Read, accepted: Ruling | None) -> dict[str, object]:
         "certified_rows": read.rows,
         "certified": read.believed,
         "findings": list(read.findings),
+        "notes": list(read.notes),
         "accepted_by": accepted.who if accepted else None,
         "accepted_reason": accepted.reason if accepted else None,
     }
@@ -46,6 +47,7 @@ def _verdict(read: Read, accepted: Ruling | None) -> str:
         said = "not read yet"
     else:
         said = "believed" if read.believed else f"not believed: {'; '.join(read.findings)}"
+    said = "; ".join([said, *read.notes])
     return f"{said} (the next read is accepted by {accepted.who})" if accepted else said
 
 

@@ -45,6 +45,7 @@ def problems(raw: Table) -> list[Problem]:
         *_rungs(raw),
         *_sign_in(raw),
         *_fields(raw),
+        *_bands(raw),
         *_rules(raw),
         *_service(raw),
         *_mappings(raw),
@@ -236,6 +237,24 @@ def _default_problems(
         cell_reader(cell)(None)
     except Unfit:
         yield Problem(place, f"{show(field['default'])} does not fit type {cell.type}")
+
+
+def _bands(raw: Table) -> Iterator[Problem]:
+    """Judge the attributes whose groups are compared: of the source itself, and no lists."""
+    for index, source in _tables(raw, "sources"):
+        named = _table(source, "certificate").get("bands")
+        types = {name: kind for _, name, kind in _attributes({"sources": [source]})}
+        for at, name in enumerate(named if isinstance(named, list) else []):
+            if not isinstance(name, str) or name.strip() == "enabled":
+                continue
+            kind = types.get(name.strip())
+            says = None
+            if kind is None:
+                says = f"this source maps no attribute {show(name)}{nearest(name, types)}"
+            elif kind not in ("text", "int", "bool", ANY) or '"' in name:
+                says = f"{show(name)} is mapped as {kind}; groups are of texts, numbers and bools"
+            if says:
+                yield Problem(("sources", index, "certificate", "bands", at), says)
 
 
 def _rules(raw: Table) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from syncd.config.believing import COMPARED, SourceCertificate
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.signing import Auth
 from syncd.config.values import Text, WebUrl
@@ -44,6 +45,7 @@ class GraphSource(BaseModel):
     guests: bool = Field(False, description="Whether guests count as people, too.")
     http: SourceHttp = Field(default_factory=SourceHttp, description="How Graph is talked to.")
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: PersonSettings = Field(description="Which properties describe a person.")
 
     @model_validator(mode="after")

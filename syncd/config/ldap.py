@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
+from syncd.config.believing import COMPARED, SourceCertificate
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.values import Duration, File, Secret, Text
 from syncd.core.mapping import PersonMapping
@@ -176,6 +177,7 @@ class LdapSource(BaseModel):
         timedelta(seconds=60), description="How long to wait for a connection and for an answer."
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: PersonSettings = Field(
         description=(
             "Which attributes describe a person. There are also the columns `dn` and `groups`, and "

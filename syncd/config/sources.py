@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from syncd.config.believing import COMPARED, SourceCertificate
 from syncd.config.delivery import DeliverySettings, FilePattern
 from syncd.config.graph import GraphSource
 from syncd.config.ldap import LdapSource
@@ -64,6 +65,7 @@ class CsvSource(BaseModel):
         ",", description='What stands between two cells; "auto" detects.'
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: PersonSettings = Field(description="Which columns describe a person.")
 
     def mapping(self) -> PersonMapping:
@@ -84,6 +86,7 @@ class JsonlSource(BaseModel):
         "utf-8", description='The file\'s encoding; a byte order mark is skipped, "auto" detects.'
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: PersonSettings = Field(description="Which fields describe a person.")
 
     def mapping(self) -> PersonMapping:

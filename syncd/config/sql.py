@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer
 
+from syncd.config.believing import COMPARED, SourceCertificate
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.values import DatabaseUrl, Duration, Text, duration, written
 from syncd.core.mapping import PersonMapping
@@ -95,6 +96,7 @@ class SqlSource(BaseModel):
         "10m", validate_default=True, description="How long a whole read may take."
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: PersonSettings = Field(description="Which columns describe a person.")
 
     def mapping(self) -> PersonMapping:

@@ -13,6 +13,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from syncd.config.believing import COMPARED, SourceCertificate
 from syncd.config.person import STRICT, PersonSettings
 from syncd.config.values import Duration, File, Pause, Secret, SecretUrl, Text, WebUrl
 from syncd.core.mapping import PersonMapping
@@ -176,6 +177,7 @@ class ScimSource(BaseModel):
         description="How far a read of changes goes back behind the last one.",
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: Person = Field(description="Which attributes describe a person.")
 
     def mapping(self) -> PersonMapping:
@@ -302,6 +304,7 @@ class HttpJsonSource(BaseModel):
         None, description="What is true in a row that stands for a deleted one."
     )
     rank: int = Field(1, description="Lower wins where several sources describe one person.")
+    certificate: SourceCertificate | None = Field(None, description=COMPARED)
     person: Person = Field(description="Which paths describe a person.")
 
     def mapping(self) -> PersonMapping:

@@ -95,8 +95,13 @@ class RowReading:
         except Unread as error:
             findings.append(str(error))
         except _Absent as absent:
-            self.facts = ReadFacts(0, absent.args, usable=False)
+            columns = table.columns(course)
+            self.facts = ReadFacts(0, absent.args, usable=False, columns=columns)
             return
+        except GeneratorExit:
+            # Whoever reads no further wants to know what there was so far.
+            self.facts = ReadFacts(table.rows, columns=table.columns(course))
+            raise
         findings += table.findings()
         whole = marks if marks is not None else self.known.marks()
         self.facts = ReadFacts(
@@ -105,6 +110,7 @@ class RowReading:
             gone=gone if course.partial else whole,
             token=None if findings else course.token,
             partial=course.partial,
+            columns=None if findings else table.columns(course),
         )
 
 
@@ -138,6 +144,11 @@ class _Table:
         for column in columns:
             self.missing.discard(self._place(column))
         self._refuse_absent(columns)
+
+    def columns(self, course: Course) -> tuple[str, ...]:
+        """Return the names that rows can have or had, in normal form."""
+        named = self.places if course.columns is None else course.columns
+        return tuple(dict.fromkeys(map(text, named)))
 
     def complete(self) -> None:
         """Raise _Absent if a mapped column came in no row of a whole read."""

@@ -124,7 +124,8 @@ class ReadFacts:
     no page came and the picture stands as it is. `gone` holds the marks that were
     known and did not come back. `token` is where a read of changes can go on. A `partial`
     read gave only changes: `gone` then holds the beginnings of the marks of rows that
-    the source says are deleted, and nobody else leaves.
+    the source says are deleted, and nobody else leaves. `columns` are the names that its
+    rows can have, None where it gave no whole list of them.
     """
 
     rows: int
@@ -135,6 +136,7 @@ class ReadFacts:
     gone: frozenset[bytes] | set[bytes] = frozenset()
     token: str | None = None
     partial: bool = False
+    columns: tuple[str, ...] | None = None
 
 
 class Reading(Protocol):

@@ -17,6 +17,7 @@ __all__ = [
     "Policy",
     "Removal",
     "Resolve",
+    "SourceLimits",
 ]
 
 
@@ -67,6 +68,26 @@ class CertificateLimits:
     max_shrink_percent: float = 20
     min_rows: int = 1
     canaries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """
+    What a read of one source is compared with beside its size.
+
+    `bands` names attributes (or `enabled`) whose groups are compared with the recent median
+    of `learn` certified reads or more; a group that has fewer than `smallest_group` people
+    usually is not judged. `max_group_growth_percent` is None where groups may grow as they
+    like. Fewer new keys than `new_floor` never are a finding.
+    """
+
+    bands: tuple[str, ...] = ()
+    max_group_shrink_percent: float = 40
+    max_group_growth_percent: float | None = None
+    smallest_group: int = 20
+    learn: int = 5
+    max_new_percent: float = 50
+    new_floor: int = 100
 
 
 @dataclass(frozen=True, slots=True)

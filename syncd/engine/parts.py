@@ -19,7 +19,7 @@ from syncd.core.ids import environment_space
 from syncd.core.plan import Fault, Result
 from syncd.core.ports import Source
 from syncd.core.rules import Rule
-from syncd.core.settings import Policy
+from syncd.core.settings import Policy, SourceLimits
 
 __all__ = [
     "Clock",
@@ -61,10 +61,11 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A source and its rank; `attributes` are the names that it maps."""
+    """A source, its rank, and what its reads are compared with."""
 
     source: Source
     rank: int
+    limits: SourceLimits = field(default_factory=SourceLimits)
 
 
 class Progress(Protocol):

@@ -315,6 +315,7 @@ def _save(
                 "certified": certificate.certified,
                 "rows": certificate.rows,
                 "findings": list(certificate.findings),
+                **({"notes": list(certificate.notes)} if certificate.notes else {}),
             }
             for certificate in order.certificates
         ],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from syncd.core.bands import Look, compare
 from syncd.core.certificate import Certificate, certify
 from syncd.core.errors import TokenExpired
 from syncd.core.hints import Hints
@@ -15,15 +17,35 @@ from syncd.core.model import Rung
 from syncd.core.ports import Pages, ReadFacts, Reading, Record, Target
 from syncd.core.rules import Rule
 from syncd.engine.parts import Environment, Progress, Ranked
-from syncd.state import decisions, observed, people, pictures
+from syncd.state import bands, decisions, observed, people, pictures
 from syncd.state import hints as hinted
 from syncd.state.database import Tx
 from syncd.state.pictures import Picture, Stage
 
-__all__ = ["read_sources", "read_target"]
+__all__ = ["Staged", "canaries", "judge", "read_sources", "read_target", "stage"]
 
 BUILT_IN = ("key", "source", *IDENTITY)
 """What rules may read of a person beside the mapped attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A read of a source that is over and not yet judged."""
+
+    ranked: Ranked
+    picture: Picture
+    shape: str
+    facts: ReadFacts
+
+    @property
+    def name(self) -> str:
+        """The name of the source."""
+        return self.ranked.source.name
+
+    def look(self, tx: Tx, *, exact: bool = False) -> Look:
+        """Count what is to be compared with certified reads."""
+        limits = self.ranked.limits
+        return bands.look(tx, self.picture, self.shape, self.facts, limits, exact=exact)
 
 
 def read_sources(
@@ -44,40 +66,39 @@ def read_sources(
     """
     people.only(tx, [ranked.source.name for ranked in sources])
     people.begin(tx)
-    extra = _identity_read(environment.rules)
-    reads: dict[str, tuple[Picture, str, ReadFacts]] = {}
-    for ranked in sources:
-        source = ranked.source
-        progress.phase(f"reading {source.name}")
-        picture = pictures.picture(tx, source.name)
-        shape = f"{source.shape}|{','.join(sorted(extra))}"
-        facts = _stage(tx, ranked, picture, shape, extra, progress, delta=delta)
-        reads[source.name] = picture, shape, facts
-    certificates = _judge(tx, environment, reads, now)
-    for certificate in certificates:
-        picture, shape, facts = reads[certificate.source]
-        pictures.publish(tx, picture, shape, facts, certificate)
+    reads = [stage(tx, environment, each, progress, delta=delta) for each in sources]
+    shown, accepted = canaries(tx, environment, reads), decisions.accepted(tx, now)
+    looks = [each.look(tx) for each in reads]
+    certificates = judge(environment, reads, looks, shown, accepted)
+    for read, look, certificate in zip(reads, looks, certificates, strict=True):
+        number = accepted.get(certificate.source)
+        if number is not None:
+            how = "used" if certificate.certified else "the next read failed by something else"
+            decisions.use(tx, number, now, how)
+        bands.learn(
+            tx, read.picture, read.facts, certificate, look, read.ranked.limits,
+            accepted=number is not None,
+        )  # fmt: skip
+        pictures.publish(tx, read.picture, read.shape, read.facts, certificate)
     order = sorted(range(len(sources)), key=lambda place: (sources[place].rank, place))
-    people.merge(tx, [reads[sources[place].source.name][0].id for place in order])
+    people.merge(tx, [reads[place].picture.id for place in order])
     return certificates
 
 
-def _stage(
-    tx: Tx,
-    ranked: Ranked,
-    picture: Picture,
-    shape: str,
-    extra: frozenset[str],
-    progress: Progress,
-    *,
-    delta: bool,
-) -> ReadFacts:
+def stage(
+    tx: Tx, environment: Environment, ranked: Ranked, progress: Progress, *, delta: bool
+) -> Staged:
+    """Read a source, and set aside what is new in it."""
     source = ranked.source
+    progress.phase(f"reading {source.name}")
+    extra = _identity_read(environment.rules)
+    picture = pictures.picture(tx, source.name)
+    shape = f"{source.shape}|{','.join(sorted(extra))}"
     extend = _extender(source.name, extra) if extra else None
-    stage = Stage(tx, picture, extend)
+    aside = Stage(tx, picture, extend)
     reading = source.read(pictures.known(tx, picture, shape, delta=delta))
-    stage.take(_counted(reading, progress))
-    return reading.facts
+    aside.take(_counted(reading, progress))
+    return Staged(ranked, picture, shape, reading.facts)
 
 
 def _counted(reading: Reading, progress: Progress) -> Iterator[Sequence[Record]]:
@@ -86,32 +107,31 @@ def _counted(reading: Reading, progress: Progress) -> Iterator[Sequence[Record]]
         progress.advance(len(page))
 
 
-def _judge(
-    tx: Tx,
+def canaries(tx: Tx, environment: Environment, reads: Sequence[Staged]) -> set[str]:
+    """Return which canaries some of these reads have shown."""
+    wanted = [text(canary) for canary in environment.policy.certificate.canaries]
+    return {key for each in reads for key in pictures.shown(tx, each.picture, each.facts, wanted)}
+
+
+def judge(
     environment: Environment,
-    reads: dict[str, tuple[Picture, str, ReadFacts]],
-    now: str,
+    reads: Sequence[Staged],
+    looks: Sequence[Look],
+    shown: Container[str],
+    accepted: Container[str],
 ) -> list[Certificate]:
-    limits = environment.policy.certificate
-    canaries = [text(canary) for canary in limits.canaries]
-    seen = {
-        key
-        for picture, _, facts in reads.values()
-        for key in pictures.shown(tx, picture, facts, canaries)
-    }
-    accepted = decisions.accepted(tx, now)
-    certificates = certify(
-        {name: facts for name, (_, _, facts) in reads.items()},
-        {name: picture.certified_rows for name, (picture, _, _) in reads.items()},
-        seen,
-        limits,
-        set(accepted),
+    """Judge reads together; *shown* has the canaries that are there, *accepted* sources."""
+    return certify(
+        {each.name: each.facts for each in reads},
+        {each.name: each.picture.certified_rows for each in reads},
+        shown,
+        environment.policy.certificate,
+        accepted,
+        {
+            each.name: compare(look, each.facts.columns, each.ranked.limits)
+            for each, look in zip(reads, looks, strict=True)
+        },
     )
-    for certificate in certificates:
-        if certificate.source in accepted:
-            how = "used" if certificate.certified else "the next read failed by something else"
-            decisions.use(tx, accepted[certificate.source], now, how)
-    return certificates
 
 
 def _identity_read(rules: Sequence[Rule]) -> frozenset[str]:

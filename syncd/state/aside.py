@@ -18,11 +18,13 @@ JUDGING = ("answers", "environments", "finds", "links", "meta", "standing", "str
 """What is written when the rules are asked and people are correlated."""
 
 READING = (
+    "bands",
     "combos",
     "decisions",
     "doubles",
     "husks",
     "memberships",
+    "newcomers",
     "people",
     "profiles",
     "records",

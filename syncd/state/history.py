@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,12 +68,16 @@ def certify_run(tx: Connection, number: int, certificates: list[Certificate]) ->
     bulk(
         tx,
         "certificates",
-        ("run", "source", "certified", "rows", "findings"),
+        ("run", "source", "certified", "rows", "findings", "notes"),
         (
-            (number, c.source, int(c.certified), c.rows, json.dumps(c.findings, ensure_ascii=False))
+            (number, c.source, int(c.certified), c.rows, _listed(c.findings), _listed(c.notes))
             for c in certificates
         ),
     )
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return json.dumps(list(sentences), ensure_ascii=False)
 
 
 def purge(tx: Connection, now: datetime, keep: Mapping[str, int]) -> None:

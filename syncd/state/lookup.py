@@ -119,6 +119,7 @@ class Read:
     rows: int | None
     believed: bool | None
     findings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,15 +285,16 @@ def _last_read(tx: Connection, name: str) -> Read:
     known = rows(tx, "SELECT certified_rows FROM sources WHERE name = :name", name=name)
     last = rows(
         tx,
-        "SELECT c.certified, c.findings, r.started FROM certificates c JOIN runs r ON r.id = c.run "
-        "WHERE c.source = :name ORDER BY c.run DESC LIMIT 1",
+        "SELECT c.certified, c.findings, c.notes, r.started FROM certificates c "
+        "JOIN runs r ON r.id = c.run WHERE c.source = :name ORDER BY c.run DESC LIMIT 1",
         name=name,
     )
     count = known[0].certified_rows if known else None
     if not last:
         return Read(name, None, count, None, ())
     findings = tuple(json.loads(last[0].findings))
-    return Read(name, last[0].started, count, bool(last[0].certified), findings)
+    notes = tuple(json.loads(last[0].notes or "[]"))
+    return Read(name, last[0].started, count, bool(last[0].certified), findings, notes)
 
 
 def last_runs(tx: Connection) -> list[Run]:

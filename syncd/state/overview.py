@@ -73,7 +73,7 @@ def _run(row: Any) -> Document:
 
 def _certificates(tx: Connection, number: int) -> list[Document]:
     sql = (
-        "SELECT source, certified, rows, findings FROM certificates "
+        "SELECT source, certified, rows, findings, notes FROM certificates "
         "WHERE run = :run ORDER BY source"
     )
     return [
@@ -82,6 +82,7 @@ def _certificates(tx: Connection, number: int) -> list[Document]:
             "certified": bool(row.certified),
             "rows": row.rows,
             "findings": json.loads(row.findings),
+            **({"notes": notes} if (notes := json.loads(row.notes or "[]")) else {}),
         }
         for row in rows(tx, sql, run=number)
     ]

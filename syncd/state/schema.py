@@ -63,7 +63,20 @@ sources = Table(
     Column("certified_rows", Integer),
     Column("failed_by", Text),
     Column("token", Text),
+    Column("columns", Text),
 )
+
+bands = table(
+    "bands",
+    key("source", Integer),
+    key("attribute"),
+    key("value"),
+    Column("counts", Text, nullable=False),
+)
+"""How many people had a value in recent certified reads, as JSON; '' stands for any value."""
+
+newcomers = table("newcomers", key("source", Integer), key("key"))
+"""Keys that only reads have shown that were not believed."""
 
 records = table(
     "records",

@@ -100,6 +100,7 @@ certificates = table(
     Column("certified", FLAG, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("findings", Text, nullable=False),
+    Column("notes", Text),
 )
 plans = table(
     "plans",

@@ -143,6 +143,7 @@ class CsvSource:
             raise Unreadable(f"{tally.path}, line 1: the header: {_why(str(error))}") from None
         if not header:
             raise Unreadable(f"{tally.path}: the file has no header")
+        tally.columns = tuple(header)
         wanted = self.mapping.columns()
         where = f"{tally.path}, line {line}"
         wrong = absent(where, wanted, header)

@@ -80,6 +80,7 @@ class JsonlSource:
         salt = digest(codec)
         columns = _Columns(self.mapping.columns())
         to_record = compile_mapping(self.mapping, columns.names, native=True)
+        skipped = False
         for number, raw in enumerate(_lines(file, seen, encoding), 1):
             line = raw.rstrip()
             if not line:
@@ -90,6 +91,7 @@ class JsonlSource:
                 marks.remove(mark)
                 tally.rows += 1
                 if not columns.missing:
+                    skipped = True
                     continue
             try:
                 cells = columns.cells(_object(line.decode(codec)))
@@ -109,6 +111,7 @@ class JsonlSource:
                 continue
             tally.rows += 1
             yield record
+        tally.columns = None if skipped else columns.came()
         columns.check(file.path)
 
 
@@ -149,11 +152,14 @@ class _Columns:
         self.places[name] = place
         return place
 
+    def came(self) -> tuple[str, ...]:
+        """Return the names that came, in normal form."""
+        return tuple(dict.fromkeys(map(text, self.places)))
+
     def check(self, path: Path) -> None:
         """Raise Unreadable if some mapped column was in no object at all."""
         if self.objects and self.missing:
-            came = [text(name) for name in self.places]
-            raise Unreadable(*absent(f"{path}, all lines", self.names, came))
+            raise Unreadable(*absent(f"{path}, all lines", self.names, self.came()))
 
 
 def _lines(file: Opened, seen: Scan, encoding: Encoding) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -59,10 +59,12 @@ class FileReading:
     delivery: Delivery
     clock: Clock
     current: Path = field(init=False)
+    tally: Tally = field(init=False)
     facts: ReadFacts = field(default=ReadFacts(0, usable=False), init=False)
 
     def __post_init__(self) -> None:
         self.current = self.path
+        self.tally = Tally(self.path)
 
     def __iter__(self) -> Iterator[Sequence[Record]]:
         """Give the records that are not known already, page by page."""
@@ -74,8 +76,12 @@ class FileReading:
                     yield page
                 return
             except Unreadable as error:
-                self.facts = _unusable(*error.args)
+                self.facts = replace(_unusable(*error.args), columns=self.tally.columns)
                 return
+            except GeneratorExit:
+                # Whoever reads no further wants to know what there was so far.
+                self.facts = ReadFacts(self.tally.rows, columns=self.tally.columns)
+                raise
             except FileChanged:
                 self.facts = _unusable(
                     f"{self.current}: the file changed while it was read; nothing of it is used. "
@@ -132,14 +138,21 @@ class FileReading:
     ) -> Iterator[Sequence[Record]]:
         if not seen.size:
             raise Unreadable(f"{file.path}: the file is empty (0 bytes)")
-        marks, tally = self.known.marks(), Tally(file.path)
+        marks = self.known.marks()
+        tally = self.tally = Tally(file.path)
         records = self.rows(file, seen, marks, tally)
         held = list(islice(records, PAGE))
         while page := list(islice(records, PAGE)):
             yield held
             held = page
         file.check()
-        self.facts = ReadFacts(tally.rows, (*found, *tally.findings()), file.content, gone=marks)
+        self.facts = ReadFacts(
+            tally.rows,
+            (*found, *tally.findings()),
+            file.content,
+            gone=marks,
+            columns=tally.columns,
+        )
         if held:
             yield held
 

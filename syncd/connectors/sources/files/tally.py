@@ -24,12 +24,17 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts rows and collects findings of one attempt to read a file."""
+    """
+    Counts rows and collects findings of one attempt to read a file.
+
+    `columns` are the names that its rows have, None until they are known.
+    """
 
     path: Path
     rows: int = 0
     listed: list[str] = field(default_factory=list)
     counts: Counter[Kind] = field(default_factory=Counter)
+    columns: tuple[str, ...] | None = None
 
     def note(self, kind: Kind, line: int, what: str) -> None:
         """Keep a finding at a line, or count it when enough of its kind are kept."""
