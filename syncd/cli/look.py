@@ -105,7 +105,8 @@ def _explain(
                 read_target(tx, environment, env, target, Silent())
         else:
             read = inquiry.certificates(tx, [each.name for each in shared.app.config.sources])
-        judge = Judge(tx, environment, env, now, read)
+        ranks = {each.name: each.rank for each in shared.app.config.sources}
+        judge = Judge(tx, environment, env, now, read, ranks, fresh=fresh)
         documents = []
         for match in judge.matches(asked):
             about = [subject for subject in (*match.persons, match.user) if subject]

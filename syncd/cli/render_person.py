@@ -87,6 +87,7 @@ def _show_person(out: Console, person: Document) -> None:
         out.print(styled("  in no source"))
     else:
         out.print(columns(_said(person), heads=("", *(_sources(person)))))
+        _show_stale(out, person["sources"])
     _show_rules(out, person["rules"])
     _show_rungs(out, person)
     _show_links(out, person["links"])
@@ -103,25 +104,57 @@ def _presence(person: Document) -> str:
 
 
 def _sources(person: Document) -> list[str]:
-    names = [source["source"] for source in person["sources"]]
-    return [*names, "together"] if len(names) > 1 else names
+    """Head the columns: with several sources their ranks matter, and what counts of all."""
+    told = person["sources"]
+    if len(told) == 1:
+        return [_named(told[0])]
+    return [*(f"{_named(each)}\nrank {each['rank']}" for each in told), "counts"]
+
+
+def _named(source: Document) -> str:
+    return f"{source['source']}, stale" if source["stale"] else str(source["source"])
+
+
+def _show_stale(out: Console, told: Sequence[Document]) -> None:
+    """Say of what is not believed how old it is, and why."""
+    lines = []
+    for each in told:
+        if each["stale"]:
+            at = each["certified_at"]
+            since = f"its last certified picture is of {when(at)}" if at else "none was certified"
+            why = f": {each['findings'][0]}" if each["findings"] else ""
+            lines.append(["stale", f"{each['source']}: {since}; the last read failed{why}"])
+    if lines:
+        out.print(columns(lines))
 
 
 def _said(person: Document) -> Iterator[list[str | None]]:
-    """Give what each source says of each field; and all of them together, if there are several."""
+    """Give what each source says of each field; and whose word counts, if there are several."""
     told = [*person["sources"]]
-    if len(told) > 1 and person["merged"]:
-        told.append(person["merged"])
+    counts = {each["field"]: _counted(each) for each in person["counts"]}
+    several = len(told) > 1
     for field in FACTS:
         values = [source[field] for source in told]
         if any(value is not None for value in values):
-            yield [field, *(_value(value) for value in values)]
+            yield [field, *map(_value, values), *([counts.get(field)] if several else [])]
     for name in sorted({name for source in told for name in source["attributes"]}):
-        yield [name, *(_value(source["attributes"].get(name)) for source in told)]
+        values = [source["attributes"].get(name) for source in told]
+        yield [name, *map(_value, values), *([counts.get(name)] if several else [])]
     if any(source["problem"] for source in told):
         yield ["problem", *(source["problem"] for source in told)]
     if any(source["doubled"] for source in told):
         yield ["doubled", *("yes" if source["doubled"] else None for source in told)]
+
+
+def _counted(origin: Document) -> str:
+    """Name the value that counts, and whose it is where sources differ."""
+    value = _value(origin["value"]) or ""
+    match origin["by"]:
+        case "rank":
+            return f"{value} ({origin['source']})"
+        case "strictest":
+            return f"{value} ({origin['source']}, strictest)"
+    return value
 
 
 def _value(value: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from syncd.core.decide import decide
 from syncd.core.model import Action, iso
 from syncd.engine.parts import Environment
 from syncd.engine.planning import Order, prepare
-from syncd.state import cases, inquiry, standing
+from syncd.state import cases, inquiry, said, standing
 from syncd.state.cases import Subject
 from syncd.state.database import Tx
 from syncd.state.inquiry import Match
@@ -36,9 +36,19 @@ class Judge:
         env: int,
         now: datetime,
         certificates: Sequence[Certificate],
+        ranks: Mapping[str, int],
+        *,
+        fresh: bool = False,
     ) -> None:
+        """
+        Prepare to judge by how the last read of each source was judged.
+
+        *ranks* are those of the sources, in the order of the configuration; *fresh* says that
+        the read belongs to no run.
+        """
         self.tx, self.env, self.environment, self.now = tx, env, environment, now
         order = Order(environment, env, now, 0, "", certificates)
+        self._order = said.tellers(tx, ranks, certificates, iso(now) if fresh else None)
         self.context, self._references = prepare(tx, order)
         standing.correlate(
             tx, env, environment.policy, self.context.today, certified=order.certified
@@ -53,7 +63,8 @@ class Judge:
         ladder = self.environment.policy.match
         user = inquiry.user_facts(self.tx, self.env, match.user) if match.user else None
         persons = [
-            inquiry.person_facts(self.tx, self.env, person, ladder) for person in match.persons
+            inquiry.person_facts(self.tx, self.env, person, ladder, self._order)
+            for person in match.persons
         ]
         return {
             "schema": "syncd.explain/1",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,6 +14,7 @@ from syncd.core.identity import guid, login, text
 from syncd.core.model import Rung
 from syncd.state import hints
 from syncd.state.database import bulk, rows, scratch
+from syncd.state.said import Teller, facts, said_of
 from syncd.state.views import Document
 
 __all__ = ["Match", "attend", "certificates", "matches", "person_facts", "user_facts"]
@@ -140,7 +140,9 @@ def attend(tx: Connection, env: int, match: Match) -> None:
 # --- a person -----------------------------------------------------------------------------------
 
 
-def person_facts(tx: Connection, env: int, person: str, ladder: Sequence[Rung]) -> Document:
+def person_facts(
+    tx: Connection, env: int, person: str, ladder: Sequence[Rung], order: Sequence[Teller]
+) -> Document:
     """What the sources say of somebody, what the rules answer, and whom each rung finds."""
     merged = _first(
         tx,
@@ -157,8 +159,8 @@ def person_facts(tx: Connection, env: int, person: str, ladder: Sequence[Rung]) 
     )
     return {
         "key": person,
-        "sources": [_record(row) for row in _records(tx, person)],
-        "merged": _record(merged) if merged else None,
+        **said_of(tx, person, order),
+        "merged": facts(merged) if merged else None,
         "rules": _answer(tx, env, merged.combo) if merged else None,
         "rungs": _rungs(tx, env, merged, ladder) if merged else [],
         "finding": place.finding if place else "none",
@@ -172,36 +174,6 @@ def person_facts(tx: Connection, env: int, person: str, ladder: Sequence[Rung]) 
 def _first(tx: Connection, sql: str, **values: object) -> Any:
     found = rows(tx, sql, **values)
     return found[0] if found else None
-
-
-def _records(tx: Connection, person: str) -> Sequence[Any]:
-    return rows(
-        tx,
-        "SELECT s.name, r.*, c.attributes FROM records r JOIN sources s ON s.id = r.source "
-        "JOIN combos c ON c.id = r.combo WHERE r.key = :key ORDER BY s.id",
-        key=person,
-    )
-
-
-def _record(row: Any) -> Document:
-    """Put a record into words; `doubled` and `problem` are why somebody would be held."""
-    document: Document = {"source": row.name} if hasattr(row, "name") else {}
-    return document | {
-        "object_id": row.object_id,
-        "employee_id": row.employee_id,
-        "user_name": row.user_name,
-        "mail": row.mail,
-        "enabled": None if row.enabled is None else bool(row.enabled),
-        "starts_on": _day(row.starts_on),
-        "leaves_on": _day(row.leaves_on),
-        "attributes": json.loads(row.attributes),
-        "problem": row.problem,
-        "doubled": bool(row.doubled),
-    }
-
-
-def _day(ordinal: int | None) -> str | None:
-    return None if ordinal is None else date.fromordinal(ordinal).isoformat()
 
 
 def _answer(tx: Connection, env: int, combo: int) -> Document | None:

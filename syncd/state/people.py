@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 from syncd.core.merging import Combined, combine
 from syncd.state.combos import Combos
 from syncd.state.database import know, one, rows, run, scratch, stream, upsert
-from syncd.state.revisions import touch
+from syncd.state.revisions import recall, remember, touch
 
 __all__ = ["begin", "merge", "only"]
 
+ORDER = "order of sources"
+"""Under this name it is remembered in which order people were merged last."""
 PERSON = (
     "key",
     "source",
@@ -59,8 +61,11 @@ def merge(tx: Connection, order: Sequence[int]) -> None:
     """
     Bring `people` up to date for whoever changed since `begin`.
 
-    *order* are the sources' numbers, the lowest rank first.
+    *order* are the sources' numbers, the lowest rank first. In another order than before
+    everybody is merged anew: another source's word may count.
     """
+    if _reordered(tx, order):
+        rebuild(tx)
     whole = not one(tx, "SELECT 1 FROM people LIMIT 1")
     if not whole and not one(tx, "SELECT 1 FROM dirty LIMIT 1"):
         return
@@ -88,6 +93,17 @@ def merge(tx: Connection, order: Sequence[int]) -> None:
         combos.flush()
         upsert(tx, "people", PERSON, ("key",), merged)
     know(tx, "people")
+
+
+def _reordered(tx: Connection, order: Sequence[int]) -> bool:
+    """Tell whether sources changed places among each other, and remember where they are now."""
+    said = ",".join(map(str, order))
+    before = recall(tx, ORDER)
+    if said == before:
+        return False
+    remember(tx, ORDER, said)
+    old = [int(each) for each in (before or "").split(",") if each]
+    return [each for each in old if each in order] != [each for each in order if each in old]
 
 
 def _merged(tx: Connection, order: Sequence[int], combos: Combos) -> Iterator[Sequence[object]]:

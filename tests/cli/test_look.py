@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.campaign import LONG
 from tests.cli.office import ADA, BO, CY, CY_TOO, Office, opened
 
 
@@ -61,6 +63,89 @@ def test_the_whole_story_is_told(settled: Office) -> None:
     assert [(row["profile"], row["ours"]) for row in said["user"]["rows"]] == [("Depot", "created")]
     assert [judged["situation"] for judged in said["judged"]] == ["CONFIRMED"]
     assert said["audit"][0]["what"] == "create"
+
+
+DIRECTORY = """
+[[sources]]
+name = "directory"
+type = "csv"
+path = "directory.csv"
+rank = 5
+[sources.person]
+key = "number"
+mail = "mail"
+enabled = "enabled"
+attributes = { department = "department", site = "site" }
+"""
+LISTED = """number,mail,enabled,department,site
+E1,ada@contoso.com,true,Depot,Lyon
+E2,bo@contoso.com,false,Depot,Lyon
+"""
+
+
+@pytest.fixture
+def two(office: Office) -> Office:
+    """Give an office with a second source of a higher rank, after a run."""
+    with (office.folder / "syncd.toml").open("a", encoding="utf-8") as file:
+        file.write(DIRECTORY)
+    (office.folder / "directory.csv").write_text(LISTED, encoding="utf-8")
+    assert office("reconcile").code == 0
+    return office
+
+
+def test_of_several_sources_it_is_said_who_said_what(two: Office) -> None:
+    """For each field whose value counts, by which rank or rule, and what the others said."""
+    (person,) = explained(two, "E1")["persons"]
+
+    counts = {each.pop("field"): each for each in person["counts"]}
+    assert [each["source"] for each in person["sources"]] == ["hr", "directory"]
+    assert counts == {
+        "employee_id": {"value": "E1", "source": "hr", "rank": 1, "by": "only", "others": []},
+        "mail": {
+            "value": "ada@contoso.com", "source": "directory", "rank": 5, "by": "only",
+            "others": [],
+        },
+        "enabled": {"value": True, "source": "directory", "rank": 5, "by": "only", "others": []},
+        "department": {
+            "value": "Field", "source": "hr", "rank": 1, "by": "rank",
+            "others": [{"source": "directory", "rank": 5, "value": "Depot"}],
+        },
+        "site": {"value": "Lyon", "source": "directory", "rank": 5, "by": "only", "others": []},
+    }  # fmt: skip
+    said = two("explain", "E1").out
+    assert re.search(r"^ +hr +directory\n +rank 1 +rank 5 +counts$", said, re.MULTILINE)
+    assert re.search(r"^ +department +Field +Depot +Field \(hr\)$", said, re.MULTILINE)
+
+
+def test_a_source_that_was_not_believed_is_stale(two: Office) -> None:
+    """With the time of its last certified picture; what it says still counts."""
+    (two.folder / "directory.csv").unlink()
+    failed = two("reconcile", now="2026-03-04T08:00:00Z")
+
+    said = explained(two, "E2")
+    told = two("explain", "E2").out
+    hr, directory = said["persons"][0]["sources"]
+    assert failed.code == 4
+    assert (hr["stale"], hr["certified_at"]) == (False, "2026-03-04T08:00:00Z")
+    assert (directory["stale"], directory["certified_at"]) == (True, "2026-03-02T08:00:00Z")
+    assert len(directory["findings"]) == 1
+    assert said["judged"][0]["presence"] == "left"
+    assert "directory, stale" in told
+    assert "stale  directory: its last certified picture is of 2026-03-02 08:00" in told
+
+
+@LONG
+def test_a_source_read_just_now_is_of_now(two: Office) -> None:
+    """`--fresh` belongs to no run, and what it read and believed is of this moment."""
+    (two.folder / "directory.csv").write_text("", encoding="utf-8")
+    now = "2026-03-04T08:00:00Z"
+    said = two("explain", "E1", "--fresh", "--json", now=now).json
+
+    sources = said["persons"][0]["sources"]
+    assert [(each["stale"], each["certified_at"]) for each in sources] == [
+        (False, now),
+        (True, "2026-03-02T08:00:00Z"),
+    ]
 
 
 def test_explain_judges_as_a_run_would(settled: Office) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.merging import Combined, combine
+from syncd.core.merging import IDENTITY, By, Combined, combine, origins
 
 NOTHING = Combined(None, None, None, None, None, None, None, "{}", None)
 
@@ -119,3 +119,61 @@ def test_who_is_present_does_not_depend_on_rank(said: list[Combined]) -> None:
     """Section 2: in any order the same days and the same answer; one source alone is itself."""
     assert combine(said) == combine(said[::-1])
     assert combine(said[:1]) == said[0]
+
+
+TEXTS = st.sampled_from([None, "a", "b"])
+RECORDS = st.builds(
+    lambda mail, number, enabled, starts, leaves, free: says(
+        mail=mail, employee_id=number, enabled=enabled, starts_on=starts, leaves_on=leaves,
+        attributes=free,
+    ),
+    TEXTS,
+    TEXTS,
+    st.sampled_from([None, 0, 1]),
+    DAYS,
+    DAYS,
+    st.dictionaries(
+        st.sampled_from(["site", "grade", "groups", "mail", "source"]),
+        st.sampled_from([None, [], ["a"], "a", 0, False]),
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=4))
+def test_who_is_named_gave_the_value_that_counts(said: list[Combined]) -> None:
+    """Each field that has a value has one origin, whose record says just what counts."""
+    whole = combine(said)
+    found = {each.field: each for each in origins(said)}
+
+    fields = (*IDENTITY, "enabled", "starts_on", "leaves_on")
+    counts = {name: getattr(whole, name) for name in fields if getattr(whole, name) is not None}
+    free = json.loads(whole.attributes)
+    shown = {name: value for name, value in free.items() if name not in {"mail", "source"}}
+    counts |= {name: value for name, value in shown.items() if value not in (None, [])}
+    assert {name: each.value for name, each in found.items()} == counts
+    for name, each in found.items():
+        record = said[each.place]
+        own = getattr(record, name) if name in fields else json.loads(record.attributes)[name]
+        assert own == each.value
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "place", "by"),
+    [
+        (says(mail="a"), says(), 0, By.ONLY),
+        (says(), says(mail="b"), 1, By.ONLY),
+        (says(mail="a"), says(mail="a"), 0, By.AGREED),
+        (says(mail="a"), says(mail="b"), 0, By.RANK),
+        (says(enabled=1), says(enabled=0), 1, By.STRICTEST),
+        (says(leaves_on=5), says(leaves_on=9), 0, By.STRICTEST),
+        (says(starts_on=5), says(starts_on=9), 1, By.STRICTEST),
+        (says(attributes={"site": []}), says(attributes={"site": "Lyon"}), 1, By.ONLY),
+    ],
+)
+def test_it_is_said_why_a_value_counts(
+    first: Combined, second: Combined, place: int, by: By
+) -> None:
+    """Rank decides names and attributes, the strictest word who is present."""
+    (origin,) = origins([first, second])
+
+    assert (origin.place, origin.by) == (place, by)

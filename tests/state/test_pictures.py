@@ -183,6 +183,22 @@ def test_several_sources_make_one_person_field_by_field(world: World, database: 
     assert departments(database) == {"e1": "office", "e2": "field", "e3": "field"}
 
 
+def test_another_order_of_sources_merges_everybody_anew(world: World, database: Database) -> None:
+    """Nobody's record is another, and yet another source's word counts."""
+    world.says([person("e1"), person("e2")], "hr")
+    world.says([person("e1", "office"), person("e3")], "directory")
+    read(world)
+    before = departments(database)
+    world.sources = dict(reversed(world.sources.items()))
+    read(world)
+    after, revision = departments(database), changed(database)
+    read(world)
+
+    assert before == {"e1": "field", "e2": "field", "e3": "field"}
+    assert after == {"e1": "office", "e2": "field", "e3": "field"}
+    assert changed(database) == revision
+
+
 def test_who_leaves_one_of_two_sources_stays_by_the_other(world: World, database: Database) -> None:
     """What the other one says counts alone then."""
     world.policy = Policy(certificate=CertificateLimits(max_shrink_percent=100))

@@ -170,7 +170,8 @@ def _explained(board: Board, app: App, name: str, env: int, asked: str) -> Itera
     """Judge whoever is meant by what the last run read; it is all forgotten afterwards."""
     with aside(board.database, reading=False) as tx:
         certificates = inquiry.certificates(tx, [each.name for each in board.config.sources])
-        judge = Judge(tx, app.environment(name), env, board.clock(), certificates)
+        ranks = {each.name: each.rank for each in board.config.sources}
+        judge = Judge(tx, app.environment(name), env, board.clock(), certificates, ranks)
         for match in judge.matches(asked):
             about = [subject for subject in (*match.persons, match.user) if subject]
             lines = overview.audit(

@@ -105,14 +105,28 @@ def _explained(document: Document) -> Document:
 
 def _person(person: Document) -> Document:
     told = list(person["sources"])
-    heads = [source["source"] for source in told]
-    if len(told) > 1 and person["merged"]:
-        told.append(person["merged"])
-        heads.append("together")
+    heads = [_head(source, several=len(told) > 1) for source in told]
     lines = [(fact, [source[fact] for source in told]) for fact in FACTS]
     names = sorted({name for source in told for name in source["attributes"]})
     lines += [(name, [source["attributes"].get(name) for source in told]) for name in names]
     lines.append(("problem", [source["problem"] for source in told]))
     lines.append(("doubled", [source["doubled"] or None for source in told]))
+    if len(told) > 1:
+        heads += ["counts", "whose"]
+        counts = {each["field"]: each for each in person["counts"]}
+        lines = [(name, values + _counted(counts.get(name))) for name, values in lines]
     said = [line for line in lines if any(value is not None for value in line[1])]
     return person | {"heads": heads, "lines": said}
+
+
+def _head(source: Document, *, several: bool) -> str:
+    rank = f", rank {source['rank']}" if several else ""
+    return f"{source['source']}{rank}{', stale' if source['stale'] else ''}"
+
+
+def _counted(origin: Document | None) -> list[object]:
+    """Return the value that counts, and whose it is."""
+    if origin is None:
+        return [None, None]
+    strictest = ", strictest" if origin["by"] == "strictest" else ""
+    return [origin["value"], f"{origin['source']}{strictest}"]
