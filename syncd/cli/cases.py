@@ -216,6 +216,48 @@ def withdraw_acceptance(context: typer.Context, name: SourceArgument, reason: Re
     withdraw(context_of(context).app, name, reason)
 
 
+@sources.command("check")
+def check_sources(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Only this source; otherwise all.")
+    ] = None,
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Read the sources and say whether a run would believe them; nothing is changed.
+
+    Ends with 4 where it would not.
+    """
+    from syncd.cli.reads import look
+
+    raise typer.Exit(look(context_of(context), name, environment, as_json=as_json))
+
+
+@sources.command("preview")
+def preview_source(
+    context: typer.Context,
+    name: SourceArgument,
+    people: Annotated[
+        int, typer.Option("--people", "-n", min=0, max=20, help="How many people to show.")
+    ] = 3,
+    rows: Annotated[
+        int, typer.Option("--rows", min=0, help="How many rows to look at; 0 means all.")
+    ] = 10_000,
+    as_json: JsonOption = False,
+) -> None:
+    """
+    Show what the mapping makes of the first rows of a source; nothing is remembered.
+
+    Its first people, how often each field is empty, and the columns that nothing is mapped
+    to. What it shows is personal data.
+    """
+    from syncd.cli.reads import show
+
+    raise typer.Exit(show(context_of(context), name, people=people, rows=rows, as_json=as_json))
+
+
 # --- passes ---------------------------------------------------------------------------------
 
 

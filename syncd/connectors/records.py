@@ -111,6 +111,7 @@ class RowReading:
             token=None if findings else course.token,
             partial=course.partial,
             columns=None if findings else table.columns(course),
+            declared=course.columns is not None,
         )
 
 

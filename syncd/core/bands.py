@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import median
 
+from syncd.core.ports import ReadFacts
 from syncd.core.settings import SourceLimits
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Comparison",
     "Group",
     "Look",
+    "columns_kept",
     "columns_note",
     "compare",
     "grown",
@@ -30,6 +32,8 @@ KEYS = "new keys: "
 """How a finding about keys begins."""
 KEPT = 9
 """How many certified reads are remembered of each group; their median is what is usual."""
+COLUMNS = 2_000
+"""How many columns are remembered where rows need not have all of them."""
 NAMED = 5
 """How many groups or columns a sentence names."""
 
@@ -104,13 +108,13 @@ class Look:
     failed_by: tuple[str, ...] = ()
 
 
-def compare(look: Look, columns: Sequence[str] | None, limits: SourceLimits) -> Comparison:
-    """Judge what was counted; *columns* are those that the read has shown, None if unknown."""
+def compare(look: Look, facts: ReadFacts, limits: SourceLimits) -> Comparison:
+    """Judge what was counted of a read, and the columns that it has shown."""
     learning = learning_note(look.reads, limits)
     return Comparison(
         odd_groups(look.groups, limits),
         strange_keys(look.new, look.rows, limits),
-        (*([learning] if learning else []), *columns_note(columns, look.columns)),
+        (*([learning] if learning else []), *columns_note(facts, look.columns)),
         look.failed_by,
     )
 
@@ -155,20 +159,29 @@ def learning_note(reads: int, limits: SourceLimits) -> str | None:
     """Say that groups are not compared yet, after so many certified *reads*."""
     if not limits.bands or reads >= limits.learn:
         return None
-    return f"learning: groups are compared after {limits.learn} certified reads, there were {reads}"
+    return f"learning: groups are not compared yet; certified reads: {reads} of {limits.learn}"
 
 
-def columns_note(now: Collection[str] | None, before: Collection[str] | None) -> list[str]:
+def columns_note(facts: ReadFacts, before: Collection[str] | None) -> list[str]:
     """Say which columns are new, and which are gone: without mapped ones nothing was read."""
-    if now is None or before is None:
+    if facts.columns is None or facts.partial or before is None:
         return []
-    new = [name for name in now if name not in set(before)]
-    gone = [name for name in before if name not in set(now)]
+    new = [name for name in facts.columns if name not in set(before)]
+    gone = [name for name in before if name not in set(facts.columns)] if facts.declared else []
     return [
         f"{_columns(names)} {what}"
         for names, what in ((new, "new"), (gone, "gone (not mapped)"))
         if names
     ]
+
+
+def columns_kept(facts: ReadFacts, before: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the columns to remember of a certified read."""
+    if facts.columns is None or facts.partial:
+        return None if before is None else tuple(before)
+    if facts.declared:
+        return facts.columns
+    return tuple(dict.fromkeys([*(before or ()), *facts.columns]))[:COLUMNS]
 
 
 def _columns(names: Sequence[str]) -> str:

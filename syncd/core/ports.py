@@ -125,7 +125,8 @@ class ReadFacts:
     known and did not come back. `token` is where a read of changes can go on. A `partial`
     read gave only changes: `gone` then holds the beginnings of the marks of rows that
     the source says are deleted, and nobody else leaves. `columns` are the names that its
-    rows can have, None where it gave no whole list of them.
+    rows have, None where they are not all known; unless they are `declared`, only what came
+    in rows is known, and what is lacking may be there next time.
     """
 
     rows: int
@@ -137,6 +138,7 @@ class ReadFacts:
     token: str | None = None
     partial: bool = False
     columns: tuple[str, ...] | None = None
+    declared: bool = True
 
 
 class Reading(Protocol):

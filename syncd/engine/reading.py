@@ -128,7 +128,7 @@ def judge(
         environment.policy.certificate,
         accepted,
         {
-            each.name: compare(look, each.facts.columns, each.ranked.limits)
+            each.name: compare(look, each.facts, each.ranked.limits)
             for each, look in zip(reads, looks, strict=True)
         },
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from syncd.core.bands import Group, Look, grown
+from syncd.core.bands import Group, Look, columns_kept, grown
 from syncd.core.certificate import Certificate
 from syncd.core.ports import ReadFacts
 from syncd.core.settings import SourceLimits
@@ -232,8 +232,9 @@ def learn(
         _suspect(tx, source, facts)
         return
     run(tx, "DELETE FROM newcomers WHERE source = :id", id=source.id)
-    if facts.columns is not None and not facts.partial and facts.columns != found.columns:
-        told = json.dumps(facts.columns, ensure_ascii=False)
+    columns = columns_kept(facts, found.columns)
+    if columns != found.columns:
+        told = json.dumps(columns, ensure_ascii=False)
         run(tx, "UPDATE sources SET columns = :told WHERE id = :id", told=told, id=source.id)
     if facts.partial:
         changed = [(group, (*group.before[:-1], group.now)) for group in found.groups]

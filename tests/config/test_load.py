@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from syncd.config import ClientSecret, CsvSource, SqlSource, load
+from syncd.config.believing import limits
 from syncd.core.errors import ConfigError
 from syncd.core.mapping import Type
 from syncd.core.model import Rung
-from syncd.core.settings import Limits, Ownership, Policy, Resolve
+from syncd.core.settings import Limits, Ownership, Policy, Resolve, SourceLimits
 from tests.config.files import problems, read, small, write
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
@@ -584,6 +585,23 @@ SOURCES: list[tuple[str, dict[str, Any], str]] = [
         {"delivery": {"repeated": "finding"}},
         "sources.0.delivery.repeated: is for a path with * or ?",
     ),
+    (
+        "groups of nothing",
+        {"certificate": {"bands": ["department", "deparment"]}},
+        'sources.0.certificate.bands.1: this source maps no attribute "deparment"; did you mean',
+    ),
+    (
+        "groups of lists",
+        {
+            "certificate": {"bands": ["enabled", "teams"]},
+            "person": {
+                "key": "id",
+                "attributes": ATTRIBUTES | {"teams": {"column": "teams", "split": ";"}},
+            },
+        },
+        'sources.0.certificate.bands.1: "teams" is mapped as list; groups are of texts',
+    ),
+    ("learning", {"certificate": {"learn": 10}}, "sources.0.certificate.learn: "),
     ("path", {"path": 3}, "sources.0.path: 3 is not a path; write it as a text in quotes"),
 ]
 
@@ -601,6 +619,16 @@ def test_a_source_that_cannot_be_read_is_refused(
 
     assert len(found) == 1
     assert says in found[0]
+
+
+def test_what_a_source_is_compared_with_has_defaults(tmp_path: Path) -> None:
+    """Nothing is compared by groups unless attributes are named; keys always are."""
+    document = small()
+    document["sources"][0]["certificate"] = {"bands": ["department"], "learn": 3}
+    written, bare = read(tmp_path, document).sources[0], read(tmp_path, small()).sources[0]
+
+    assert limits(written.certificate) == SourceLimits(bands=("department",), learn=3)
+    assert limits(bare.certificate) == SourceLimits()
 
 
 @pytest.mark.parametrize(

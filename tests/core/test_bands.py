@@ -14,6 +14,7 @@ from syncd.core.bands import (
     Comparison,
     Group,
     Look,
+    columns_kept,
     columns_note,
     compare,
     grown,
@@ -133,22 +134,36 @@ def test_a_few_new_keys_are_never_strange() -> None:
 
 def test_new_columns_and_lost_ones_are_only_notes() -> None:
     """A read without a mapped column has failed already; the others are worth a look."""
-    found = columns_note(("key", "Site", "Team"), ("key", "Site", "Grade"))
+    shown = ReadFacts(1, columns=("key", "Site", "Team"))
+    before = ("key", "Site", "Grade")
 
-    assert found == ['column "Team" is new', 'column "Grade" is gone (not mapped)']
-    assert columns_note(("key",), None) == []
-    assert columns_note(None, ("key",)) == []
+    assert columns_note(shown, before) == [
+        'column "Team" is new',
+        'column "Grade" is gone (not mapped)',
+    ]
+    assert columns_note(shown, None) == columns_note(ReadFacts(1), before) == []
+    assert columns_kept(shown, before) == shown.columns
+    assert columns_kept(ReadFacts(1), before) == before
+
+
+def test_a_column_that_rows_may_lack_is_not_gone() -> None:
+    """JSON rows have what they have; a name is told once, when it first comes."""
+    first = ReadFacts(1, columns=("key", "leave"), declared=False)
+    second = ReadFacts(1, columns=("key",), declared=False)
+    kept = columns_kept(first, ("key",))
+
+    assert columns_note(first, ("key",)) == ['column "leave" is new']
+    assert columns_note(second, kept) == []
+    assert columns_kept(second, kept) == ("key", "leave")
 
 
 def test_learning_is_said() -> None:
     """While groups cannot be compared, whoever reads the certificate knows it."""
-    learning = compare(Look(reads=2), None, LIMITS)
-    learned = compare(Look(reads=3), None, LIMITS)
-    nothing = compare(Look(reads=0), None, SourceLimits())
+    learning = compare(Look(reads=2), ReadFacts(1), LIMITS)
+    learned = compare(Look(reads=3), ReadFacts(1), LIMITS)
+    nothing = compare(Look(reads=0), ReadFacts(1), SourceLimits())
 
-    assert learning.notes == (
-        "learning: groups are compared after 3 certified reads, there were 2",
-    )
+    assert learning.notes == ("learning: groups are not compared yet; certified reads: 2 of 3",)
     assert learned.notes == nothing.notes == ()
 
 

@@ -80,7 +80,7 @@ class JsonlSource:
         salt = digest(codec)
         columns = _Columns(self.mapping.columns())
         to_record = compile_mapping(self.mapping, columns.names, native=True)
-        skipped = False
+        skipped = tally.declared = False
         for number, raw in enumerate(_lines(file, seen, encoding), 1):
             line = raw.rstrip()
             if not line:

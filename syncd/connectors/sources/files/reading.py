@@ -152,6 +152,7 @@ class FileReading:
             file.content,
             gone=marks,
             columns=tally.columns,
+            declared=tally.declared,
         )
         if held:
             yield held

@@ -27,7 +27,8 @@ class Tally:
     """
     Counts rows and collects findings of one attempt to read a file.
 
-    `columns` are the names that its rows have, None until they are known.
+    `columns` are the names that its rows have, None until they are known, and `declared`
+    says that each of them has all.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Tally:
     listed: list[str] = field(default_factory=list)
     counts: Counter[Kind] = field(default_factory=Counter)
     columns: tuple[str, ...] | None = None
+    declared: bool = True
 
     def note(self, kind: Kind, line: int, what: str) -> None:
         """Keep a finding at a line, or count it when enough of its kind are kept."""
