@@ -72,8 +72,8 @@ def _strand(tx: Connection, env: int, policy: Policy) -> None:
         tx,
         f"INSERT INTO stranded ({', '.join(MODEST)}) SELECT :env, p.key, 'none', NULL, p.combo, "
         f"{first}, {last}, 1 "
-        "FROM placeless x JOIN people p ON p.key = x.person "
-        "WHERE p.key NOT IN (SELECT person FROM unclear) "
+        "FROM placeless x CROSS JOIN people p WHERE p.key = x.person "
+        "AND p.key NOT IN (SELECT person FROM unclear) "
         "AND NOT EXISTS (SELECT 1 FROM hits h WHERE h.person = p.key) "
         "AND NOT EXISTS (SELECT 1 FROM links l "
         "WHERE l.env = :env AND l.person = p.key AND l.ended IS NULL)",
@@ -93,8 +93,10 @@ def _claimants(
     )
     run(
         tx,
-        "INSERT INTO claiming SELECT DISTINCT person FROM links l WHERE env = :env "
-        "AND ended IS NULL AND NOT EXISTS (SELECT 1 FROM people p WHERE p.key = l.person) "
+        "INSERT INTO claiming SELECT k.person "
+        "FROM (SELECT DISTINCT person FROM links WHERE env = :env) k "
+        "WHERE NOT EXISTS (SELECT 1 FROM people p WHERE p.key = k.person) AND EXISTS (SELECT 1 "
+        "FROM links l WHERE l.env = :env AND l.person = k.person AND l.ended IS NULL) "
         "ON CONFLICT DO NOTHING",
         env=env,
     )

@@ -288,7 +288,7 @@ def seekers(tx: Connection, env: int, hinted: Sequence[str]) -> None:
     run(
         tx,
         "INSERT INTO seekers SELECT p.key, p.object_id, p.employee_id, p.user_name, p.mail "
-        "FROM placeless x JOIN people p ON p.key = x.person",
+        "FROM placeless x CROSS JOIN people p WHERE p.key = x.person",
     )
     run(
         tx,
