@@ -15,7 +15,7 @@ from syncd.core.gates import Verdict
 from syncd.core.ids import membership_id
 from syncd.core.model import Action, Membership, User
 from syncd.state.cases import Subject
-from syncd.state.database import bulk, one, rows, run, scratch, stream
+from syncd.state.database import bulk, know, one, rows, run, scratch, stream
 from syncd.state.revisions import numbers, recall, remember
 
 __all__ = [
@@ -136,6 +136,8 @@ def name_creates(tx: Connection, plan: str, env: int, space: UUID) -> None:
         scratch(tx, "naming", "id TEXT PRIMARY KEY, number INTEGER")
         names = {number: membership_id(space, user, attempt) for number, user in pending}
         bulk(tx, "naming", ("id", "number"), ((name, number) for number, name in names.items()))
+        run(tx, "CREATE INDEX naming_number ON naming (number)")
+        know(tx, "naming")
         taken = {
             row.number
             for table in ("memberships", "husks")
