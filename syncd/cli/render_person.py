@@ -142,6 +142,8 @@ def _said(person: Document) -> Iterator[list[str | None]]:
         yield [name, *map(_value, values), *([counts.get(name)] if several else [])]
     if any(source["problem"] for source in told):
         yield ["problem", *(source["problem"] for source in told)]
+    if any(source["deleted"] for source in told):
+        yield ["deleted", *("yes" if source["deleted"] else None for source in told)]
     if any(source["doubled"] for source in told):
         yield ["doubled", *("yes" if source["doubled"] else None for source in told)]
 

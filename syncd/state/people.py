@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from syncd.core.merging import Combined, combine
 from syncd.state.combos import Combos
 from syncd.state.database import know, one, rows, run, scratch, stream, upsert
+from syncd.state.pictures import TOMBSTONE
 from syncd.state.revisions import recall, remember, touch
 
 __all__ = ["begin", "merge", "only"]
@@ -75,6 +76,7 @@ def merge(tx: Connection, order: Sequence[int]) -> None:
     scratch(tx, "several", "key TEXT PRIMARY KEY")
     alone = "true"
     if len(order) > 1:
+        _forget_tombstones(tx, changed)
         run(
             tx,
             f"INSERT INTO several SELECT r.key FROM records r WHERE {changed} "
@@ -93,6 +95,21 @@ def merge(tx: Connection, order: Sequence[int]) -> None:
         combos.flush()
         upsert(tx, "people", PERSON, ("key",), merged)
     know(tx, "people")
+
+
+def _forget_tombstones(tx: Connection, changed: str) -> None:
+    """
+    Forget who was deleted in one source and is in another: the other's word counts alone.
+
+    So it would after a read of everything, and a read of changes must not come to less.
+    """
+    run(
+        tx,
+        f"DELETE FROM records AS r WHERE {changed} AND r.mark = :tombstone AND EXISTS "
+        "(SELECT 1 FROM records o WHERE o.key = r.key AND o.source <> r.source "
+        "AND (o.mark IS NULL OR o.mark <> :tombstone))",
+        tombstone=TOMBSTONE,
+    )
 
 
 def _reordered(tx: Connection, order: Sequence[int]) -> bool:

@@ -13,7 +13,7 @@ from syncd.core.ports import Known, ReadFacts, Record
 from syncd.state.combos import Combos
 from syncd.state.database import bulk, column, one, rows, run, scratch
 
-__all__ = ["Picture", "Stage", "known", "picture", "publish", "shown"]
+__all__ = ["TOMBSTONE", "Picture", "Stage", "known", "picture", "publish", "shown"]
 
 FIELDS = (
     "key",
@@ -31,6 +31,8 @@ FIELDS = (
 )
 BEGINNING = 8
 """Bytes at the beginning of a mark by which a source knows a row that it deletes."""
+TOMBSTONE = b""
+"""The mark of a record whose row the source says it deleted; no row has it."""
 RUNGS = "object_id, employee_id, user_name, mail"
 STANDING = ("enabled", "starts_on", "leaves_on")
 
@@ -191,7 +193,10 @@ def _lay_changes_over(tx: Connection, source: int, facts: ReadFacts) -> None:
     """
     Write what changed over the picture. Whom the source says it deleted has left.
 
-    A key that the changes show twice is doubled; one that was doubled stays so.
+    The record stays as a tombstone, which is evidence that the person left, until a read of
+    everything shows them again or no more; where another source has the person it counts
+    for nothing, as it would after that read (`people.merge`). A key that the changes show
+    twice is doubled; one that was doubled stays so.
     """
     keys = f"(SELECT key FROM twins_{source})"
     run(tx, f"UPDATE incoming_{source} SET doubled = 1, mark = NULL WHERE key IN {keys}")
@@ -205,9 +210,10 @@ def _lay_changes_over(tx: Connection, source: int, facts: ReadFacts) -> None:
         run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", source=source)
         run(
             tx,
-            "UPDATE records SET enabled = 0, mark = NULL "
+            "UPDATE records SET enabled = 0, mark = :tombstone "
             f"WHERE source = :source AND key IN (SELECT key {gone})",
             source=source,
+            tombstone=TOMBSTONE,
         )
     _lay_over(tx, source, certified=False)
 
@@ -337,9 +343,16 @@ def shown(tx: Connection, source: Picture, facts: ReadFacts, keys: Sequence[str]
                 found.add(key)
                 continue
         sql = "SELECT mark FROM records WHERE key = :key AND source = :source"
-        mark = one(tx, sql, **values)
-        if (
-            (facts.unchanged or facts.partial) and one(tx, sql.replace("mark", "1", 1), **values)
-        ) or (facts.usable and mark is not None and bytes(mark) not in facts.gone):
+        if any(_still_there(row.mark, facts) for row in rows(tx, sql, **values)):
             found.add(key)
     return found
+
+
+def _still_there(mark: bytes | None, facts: ReadFacts) -> bool:
+    """Tell whether a read leaves a record where it is, by the mark of its row."""
+    if mark is None:
+        return facts.unchanged or facts.partial
+    own = bytes(mark)
+    if facts.partial:
+        return own != TOMBSTONE and own[:BEGINNING] not in facts.gone
+    return facts.unchanged or (facts.usable and own not in facts.gone)

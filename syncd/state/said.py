@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from syncd.core.certificate import Certificate
 from syncd.core.merging import Combined, Origin, origins
 from syncd.state.database import rows
+from syncd.state.pictures import TOMBSTONE
 from syncd.state.views import Document
 
 __all__ = ["Teller", "facts", "said_of", "tellers"]
@@ -72,9 +73,15 @@ def said_of(tx: Connection, person: str, order: Sequence[Teller]) -> Document:
     records = {row.name: row for row in rows(tx, sql, key=person)}
     told = [(teller, records[teller.name]) for teller in order if teller.name in records]
     return {
-        "sources": [_standing(teller) | facts(row) for teller, row in told],
+        "sources": [
+            _standing(teller) | facts(row) | {"deleted": _is_tombstone(row)} for teller, row in told
+        ],
         "counts": [_counts(each, told) for each in origins([_combined(row) for _, row in told])],
     }
+
+
+def _is_tombstone(row: Any) -> bool:
+    return row.mark is not None and bytes(row.mark) == TOMBSTONE
 
 
 def _standing(teller: Teller) -> Document:

@@ -110,6 +110,7 @@ def _person(person: Document) -> Document:
     names = sorted({name for source in told for name in source["attributes"]})
     lines += [(name, [source["attributes"].get(name) for source in told]) for name in names]
     lines.append(("problem", [source["problem"] for source in told]))
+    lines.append(("deleted", [source["deleted"] or None for source in told]))
     lines.append(("doubled", [source["doubled"] or None for source in told]))
     if len(told) > 1:
         heads += ["counts", "whose"]
