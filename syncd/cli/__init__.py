@@ -20,6 +20,7 @@ COMMANDS = (
     "demo",
     "run",
     "look",
+    "upcoming",
     "usermappings",
     "cases",
     "dead_letters",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncd.cli.render import columns, counted, heading, more, moved, styled, summed, when
+from syncd.cli.render_upcoming import reason
 from syncd.core.certificate import acceptable
 from syncd.core.plan import Result
 from syncd.core.words import SAYS
@@ -147,6 +148,7 @@ def _show_plan(out: Console, plan: PlanShown) -> None:
     _show_reports(out, plan.reports)
     _show_conflicts(out, plan.conflicts)
     _show_saved(out, plan.saved)
+    _show_upcoming(out, plan)
     _show_gates(out, plan.summary["gates"])
     _show_certificates(out, plan.summary["certificates"])
 
@@ -252,6 +254,28 @@ def _show_saved(out: Console, group: Group) -> None:
         facts = [[f"was pending as {each['situation']}"] for each in group.first]
         note = "a pending removal is called off: they are wanted again"
         _show_group(out, f"saved {group.total:,}", note, group, facts)
+
+
+def _show_upcoming(out: Console, plan: PlanShown) -> None:
+    """Write who gains or loses something within days, the next ones first."""
+    group = plan.upcoming
+    if not group.total:
+        return
+    out.print()
+    note = f"until {plan.summary['upcoming_until']}; nothing of it is done by this plan"
+    out.print(heading(f"upcoming {group.total:,}", note))
+    out.print(
+        columns(
+            [
+                [each["day"], *_person(each), moved(each["profile_before"], each["profile_after"]),
+                 reason(each)]
+                for each in group.first
+            ]
+        )
+    )  # fmt: skip
+    if group.total > len(group.first):
+        days = "for all: syncd upcoming"
+        out.print(styled((f"  … and {group.total - len(group.first):,} more; {days}", "dim")))
 
 
 def _show_gates(out: Console, gates: Sequence[dict[str, Any]]) -> None:

@@ -30,6 +30,7 @@ from syncd.engine.parts import (
 )
 from syncd.engine.planning import Order, Planned, make_plan
 from syncd.engine.reading import read_sources, read_target
+from syncd.engine.upcoming import foresee
 from syncd.state import archive, capabilities, decisions, history, journal, observed, plans
 from syncd.state.database import Database, Tx
 from syncd.state.lease import Lease, lapsed, lease
@@ -41,6 +42,11 @@ View = Callable[[Tx, str], None]
 
 INTERRUPTED = 130
 """Recorded for a run that was asked to stop, as a shell would."""
+
+AHEAD = 7
+"""How many days a plan looks ahead."""
+FEW = 200
+"""Of how many people at most it says what they gain or lose on those days."""
 
 KEEP = {"runs": 90, "plans": 30, "audit": 2555}
 
@@ -75,6 +81,10 @@ class Reconciler:
                 order, planned = self._judge(tx, env, now, 0, report)
                 spool = plans.Spool(tx, planned.id, None)
                 spool.remark("adopted", archive.adoptions(tx, env, 0))
+                coming = foresee(tx, order, AHEAD, most=FEW)
+                spool.remark("upcoming", coming.entries)
+                facts = {"upcoming_until": str(coming.last), "upcoming_people": coming.people}
+                archive.amend(tx, planned.id, facts)
                 if view is not None:
                     view(tx, planned.id)
                 head = archive.head(tx, planned.id)

@@ -19,6 +19,7 @@ from syncd.state.database import bulk, column, one, rows, run, stream
 __all__ = [
     "Head",
     "adoptions",
+    "amend",
     "change",
     "digest",
     "export",
@@ -156,6 +157,13 @@ def save(tx: Connection, plan: Head) -> None:
         id=plan.id, env=plan.env, run=plan.run, created=plan.created, expires=plan.expires,
         config=plan.config, digest=plan.digest, document=plan.document,
     )  # fmt: skip
+
+
+def amend(tx: Connection, plan: str, facts: dict[str, Any]) -> None:
+    """Let a plan say something more of itself, which is not part of what it would do."""
+    document = json.loads(one(tx, "SELECT document FROM plans WHERE id = :plan", plan=plan))
+    whole = json.dumps({**document, **facts}, ensure_ascii=False)
+    run(tx, "UPDATE plans SET document = :whole WHERE id = :plan", whole=whole, plan=plan)
 
 
 def head(tx: Connection, plan: str) -> Head | None:

@@ -53,7 +53,7 @@ def adopted(tx: Connection, plan: str, profiles: dict[str, str]) -> Iterator[dic
 
 
 def remarks(tx: Connection, plan: str, kind: str) -> Iterator[dict[str, Any]]:
-    """Give the remarks of one kind: pending, reports, saved, conflicts."""
+    """Give the remarks of one kind: pending, reports, saved, conflicts, upcoming."""
     for body in archive.items(tx, plan, kind):
         yield json.loads(body)
 
@@ -71,6 +71,8 @@ def plan_json(tx: Connection, plan: str) -> Iterator[str]:
     yield from _list("adopted", adopted(tx, plan, profiles))
     for kind in ("pending", "reports", "saved", "conflicts"):
         yield from _list(kind, remarks(tx, plan, kind))
+    if "upcoming_until" in summary:
+        yield from _list("upcoming", remarks(tx, plan, "upcoming"))
     yield from _list("gates", summary["gates"])
     yield from _list("certificates", summary["certificates"])
     yield "}"

@@ -29,6 +29,7 @@ __all__ = [
     "name_creates",
     "sendable",
     "suspend",
+    "user_of",
     "withheld",
 ]
 
@@ -75,7 +76,7 @@ class Spool:
     def _change(self, subject: Subject, decision: Decision, step: Step) -> Sequence[object]:
         self.number += 1
         case, row = subject.case, step.row
-        user = _user_of(case, row)
+        user = user_of(case, row)
         gives_nothing = step.action in (Action.CREATE, Action.REACTIVATE)
         title = None
         if step.action is Action.CREATE and user:
@@ -108,7 +109,7 @@ class Spool:
         bulk(self.tx, "items", ("plan", "kind", "number", "body"), written)
 
 
-def _user_of(case: Case, row: Membership | None) -> User | None:
+def user_of(case: Case, row: Membership | None) -> User | None:
     """Return whose row a change is about: the case's user, or one found for the person before."""
     if row is None or row.user is None or (case.user and row.user == case.user.id):
         return case.user

@@ -45,6 +45,7 @@ class PlanShown:
     reports: tuple[Group, ...]
     saved: Group
     conflicts: tuple[Group, ...]
+    upcoming: Group = Group((), 0, ())
 
 
 # --- plans --------------------------------------------------------------------------------------
@@ -79,6 +80,7 @@ def plan_shown(tx: Connection, plan: str, most: int = 20) -> PlanShown:
         reports=_remarks(tx, head, "reports", ("situation",), most),
         saved=_all(_remarks(tx, head, "saved", (), most)),
         conflicts=_remarks(tx, head, "conflicts", ("code",), most),
+        upcoming=_all(_remarks(tx, head, "upcoming", (), most)),
     )
 
 
