@@ -94,25 +94,8 @@ def close(shared: Context, report: RunReport, *, as_json: bool) -> int:
     elif report.problem and (as_json or not sys.stderr.isatty()):
         say(f"{report.environment}: {report.problem}")
     code = _stop_code(shared) if report.stopped else int(report.exit_code)
-    _log(
-        shared,
-        "run finished" if report.run is not None else "plan finished",
-        environment=report.environment,
-        command=report.command,
-        run=report.run,
-        plan=report.plan,
-        planned=report.planned,
-        **{str(result): number for result, number in (report.outcomes or {}).items()},
-        situations=report.situations,
-        gates_tripped=sum(gate.tripped for gate in report.gates),
-        certified=report.certified,
-        recovered=report.recovered,
-        missed_by_delta=len(report.missed_by_delta),
-        seconds=round(report.seconds, 3),
-        stopped=report.stopped,
-        problem=report.problem,
-        exit_code=code,
-    )
+    event = "run finished" if report.run is not None else "plan finished"
+    _log(shared, event, **report.facts(code))
     return code
 
 

@@ -167,6 +167,26 @@ class RunReport:
         """Whether a gate stopped something."""
         return any(gate.tripped for gate in self.gates)
 
+    def facts(self, code: int) -> dict[str, object]:
+        """Return what the closing line in the log says: all counts, and nobody's name."""
+        return {
+            "environment": self.environment,
+            "command": self.command,
+            "run": self.run,
+            "plan": self.plan,
+            "planned": self.planned,
+            **{str(result): number for result, number in (self.outcomes or {}).items()},
+            "situations": self.situations,
+            "gates_tripped": sum(gate.tripped for gate in self.gates),
+            "certified": self.certified,
+            "recovered": self.recovered,
+            "missed_by_delta": len(self.missed_by_delta),
+            "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
+            "problem": self.problem,
+            "exit_code": code,
+        }
+
     @property
     def exit_code(self) -> ExitCode:
         """The gravest that applies."""

@@ -46,10 +46,15 @@ LATE = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a task ended: a result as the metrics name it, and the sentence of what stopped it."""
+    """
+    How a task ended: a result as the metrics name it, and the sentence of what stopped it.
+
+    `run` is the number of the run that it was, if it was one.
+    """
 
     result: str
     problem: str | None = None
+    run: int | None = None
 
 
 @dataclass(slots=True)
@@ -80,7 +85,13 @@ class Tasks:
         moment = app.clock().timestamp()
         full = task == "full"
         self.metrics.finished(environment, task, outcome.result, seconds, moment, full)
-        log.info("task ends", result=outcome.result, seconds=round(seconds, 3), why=outcome.problem)
+        log.info(
+            "task ends",
+            run=outcome.run,
+            result=outcome.result,
+            seconds=round(seconds, 3),
+            why=outcome.problem,
+        )
 
     def _tried(
         self, app: App, environment: str, task: str, log: structlog.typing.FilteringBoundLogger
@@ -106,7 +117,7 @@ class Tasks:
     ) -> Outcome:
         try:
             if task in READING:
-                return self._reconciled(app, environment, task)
+                return self._reconciled(app, environment, task, log)
             if task == "preflight":
                 return self._looked(app, environment, log)
             return self._tidied(app)
@@ -121,7 +132,9 @@ class Tasks:
         except Exception as error:  # noqa: BLE001  # likewise
             return _defect(error, log)
 
-    def _reconciled(self, app: App, environment: str, task: str) -> Outcome:
+    def _reconciled(
+        self, app: App, environment: str, task: str, log: structlog.typing.FilteringBoundLogger
+    ) -> Outcome:
         metrics = self.metrics
         names = [source.name for source in app.config.sources]
         with (
@@ -137,15 +150,16 @@ class Tasks:
             report = reconciler.reconcile(task, delta=task == "delta")
         self._count(environment, report)
         if report.missed_by_delta:
-            structlog.get_logger().warning(
+            log.warning(
                 "reads of changes had missed something",
-                environment=environment,
+                run=report.run,
                 number=len(report.missed_by_delta),
                 ids=report.missed_by_delta[:NAMED],
             )
+        log.info("run finished", **report.facts(int(report.exit_code)))
         if report.stopped:
-            return Outcome("stopped", "asked to stop")
-        return Outcome(RESULTS[report.exit_code], report.problem)
+            return Outcome("stopped", "asked to stop", report.run)
+        return Outcome(RESULTS[report.exit_code], report.problem, report.run)
 
     def _count(self, environment: str, report: RunReport) -> None:
         if report.plan is not None:

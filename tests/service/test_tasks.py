@@ -311,6 +311,19 @@ def test_a_state_database_that_is_broken_is_no_end(place: Shop, log: StringIO) -
     assert place.do("delta") == "done"
 
 
+def test_a_run_closes_with_one_line_that_has_all_counts(place: Shop, log: StringIO) -> None:
+    """Its number stands also where the task ends; nobody is named."""
+    assert place.do("full") == "done"
+
+    [closing] = [line for line in lines(log) if line["event"] == "run finished"]
+    [end] = [line for line in lines(log) if line["event"] == "task ends"]
+    assert closing["run"] == end["run"] > 0
+    assert closing["task"] == closing["command"] == "full"
+    assert closing["planned"] == closing["applied"] > 0
+    assert sum(closing["situations"].values()) > 0
+    assert (closing["certified"], closing["exit_code"]) == (True, 0)
+
+
 # --- defects --------------------------------------------------------------------------------
 
 
