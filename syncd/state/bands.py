@@ -162,7 +162,10 @@ def _count(tx: Connection, source: Picture, shape: str, facts: ReadFacts) -> Non
         if source.shape == shape:  # else nothing was known, and all of it is staged
             scratch(tx, "departed", "mark BLOB PRIMARY KEY")
             bulk(tx, "departed", ("mark",), ((mark,) for mark in facts.gone))
-            told = f"{recorded} AND mark IS NOT NULL AND mark NOT IN (SELECT mark FROM departed)"
+            told = (
+                "records r WHERE source = :source AND mark IS NOT NULL "
+                "AND NOT EXISTS (SELECT 1 FROM departed d WHERE d.mark = r.mark)"
+            )
             parts.append(each.format(number="count(*)", rows=told))
     for part in parts:
         sql = f"INSERT INTO band_sizes (combo, enabled, number) {part}"

@@ -221,6 +221,17 @@ def test_keys_that_come_with_changes_can_be_strange(compared: World) -> None:
     assert [each.startswith("new keys: 20 of 20 ") for each in full.findings] == [True]
 
 
+def test_a_mapping_that_changed_counts_nobody_twice(compared: World, database: Database) -> None:
+    """Everybody is read anew then, and what the picture has of them is not what was read."""
+    source = Changing({f"e{n}": "field" for n in range(10)})
+    followed(compared, source, delta=False)
+    source.shape = "2"
+    again = followed(compared, source, delta=False)
+
+    assert again.certified
+    assert learned(database, "field") == [10, 10]
+
+
 # --- keys -------------------------------------------------------------------------------------
 
 
