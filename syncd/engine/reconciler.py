@@ -45,7 +45,7 @@ INTERRUPTED = 130
 
 AHEAD = 7
 """How many days a plan looks ahead."""
-FEW = 200
+FEW = 100
 """Of how many people at most it says what they gain or lose on those days."""
 
 KEEP = {"runs": 90, "plans": 30, "audit": 2555}

@@ -96,23 +96,24 @@ def _draw_circle(tx: Connection, env: int) -> None:
 
 
 USERS_OF = (
-    "SELECT s.user_id FROM circle c CROSS JOIN standing s WHERE s.env = :env "
-    "AND s.person = c.person",
-    "SELECT l.user_id FROM circle c CROSS JOIN links l WHERE l.env = :env AND l.person = c.person "
-    "AND l.ended IS NULL",
-    "SELECT f.user_id FROM finds f WHERE f.env = :env AND f.person IN (SELECT person FROM circle)",
-    "SELECT d.value FROM decisions d WHERE d.env = :env AND d.kind = 'link' AND d.ended IS NULL "
-    "AND d.subject IN (SELECT person FROM circle)",
+    "SELECT DISTINCT user_id FROM standing WHERE env = :env "
+    "AND person IN (SELECT person FROM circle)",
+    "SELECT DISTINCT user_id FROM links WHERE env = :env "
+    "AND person IN (SELECT person FROM circle) AND ended IS NULL",
+    "SELECT DISTINCT user_id FROM finds WHERE env = :env AND person IN (SELECT person FROM circle)",
+    "SELECT DISTINCT value FROM decisions WHERE env = :env AND kind = 'link' AND ended IS NULL "
+    "AND subject IN (SELECT person FROM circle)",
 )
 """Users of the people in `circle`."""
 PEOPLE_OF = (
-    "SELECT s.person FROM around u CROSS JOIN standing s "
-    "WHERE s.env = :env AND s.user_id = u.user_id",
-    "SELECT l.person FROM around u CROSS JOIN links l WHERE l.env = :env AND l.user_id = u.user_id "
-    "AND l.ended IS NULL",
-    "SELECT f.person FROM around u CROSS JOIN finds f WHERE f.env = :env AND f.user_id = u.user_id",
-    "SELECT d.subject FROM decisions d WHERE d.env = :env AND d.kind = 'link' AND d.ended IS NULL "
-    "AND d.value IN (SELECT user_id FROM around)",
+    "SELECT DISTINCT person FROM standing WHERE env = :env "
+    "AND user_id IN (SELECT user_id FROM around)",
+    "SELECT DISTINCT person FROM links WHERE env = :env "
+    "AND user_id IN (SELECT user_id FROM around) AND ended IS NULL",
+    "SELECT DISTINCT person FROM finds WHERE env = :env "
+    "AND user_id IN (SELECT user_id FROM around)",
+    "SELECT DISTINCT subject FROM decisions WHERE env = :env AND kind = 'link' AND ended IS NULL "
+    "AND value IN (SELECT user_id FROM around)",
 )
 """People of the users in `around`."""
 
