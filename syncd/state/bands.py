@@ -125,8 +125,8 @@ def _groups(
     """Give the groups that are large enough, or were: of a read of changes those that changed."""
     if not limits.bands or (facts.partial and not reads):
         return
-    if facts.unchanged and reads >= limits.learn and not exact:
-        return  # they are what they were
+    if reads >= limits.learn and not exact and _as_before(tx, source, shape, facts):
+        return
     _count(tx, source, shape, facts)
     for name in limits.bands:
         known = before[name]
@@ -141,6 +141,17 @@ def _groups(
             found = {**dict.fromkeys(known, 0), **found}
         for value, number in sorted(found.items()):
             yield Group(name, value or None, number, known.get(value, ()))
+
+
+def _as_before(tx: Connection, source: Picture, shape: str, facts: ReadFacts) -> bool:
+    """Tell whether a read shows what the last one showed, which was certified."""
+    if facts.unchanged:
+        return True
+    if facts.gone or source.blank or source.failed_by or source.shape != shape:
+        return False
+    if source.token is not None:
+        return False  # reads of changes since then may have made new groups
+    return not one(tx, f"SELECT 1 FROM incoming_{source.id} LIMIT 1")
 
 
 def _count(tx: Connection, source: Picture, shape: str, facts: ReadFacts) -> None:

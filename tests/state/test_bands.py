@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from syncd.connectors.records import Batch, Course, RowReading
 from syncd.core.cells import Field
@@ -181,9 +185,13 @@ class Changing:
         yield Batch([(key, {"key": key, "department": of}) for key, of in told.items()])
 
 
-def followed(world: World, source: Changing, *, delta: bool = True) -> Certificate:
+LEARNED = SourceLimits(bands=("department",), smallest_group=4, learn=1, new_floor=3)
+
+
+def followed(
+    world: World, source: Changing, *, delta: bool = True, limits: SourceLimits = LEARNED
+) -> Certificate:
     """Read a source that tells what changed."""
-    limits = SourceLimits(bands=("department",), smallest_group=4, learn=1, new_floor=3)
     with world.database.begin() as tx:
         ranked = [Ranked(source, 1, limits)]
         now = iso(world.clock())
@@ -230,6 +238,47 @@ def test_a_mapping_that_changed_counts_nobody_twice(compared: World, database: D
 
     assert again.certified
     assert learned(database, "field") == [10, 10]
+
+
+COMPANIES = st.dictionaries(
+    st.integers(0, 11).map(lambda n: f"e{n}"), st.sampled_from(["field", "office", ""]), min_size=1
+)
+NUMBERS = count()
+EXAMPLES = settings.default.max_examples // 4 if settings.default else 10
+"""A quarter of what the profile says: each has several reads, on two databases."""
+
+
+@settings(
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
+@given(steps=st.lists(st.tuples(COMPANIES, st.booleans()), min_size=1, max_size=5))
+def test_what_is_remembered_is_what_the_picture_has(
+    compared: World, database: Database, steps: list[tuple[dict[str, str], bool]]
+) -> None:
+    """However people come, change and go, in full reads and by changes: each is counted once."""
+    limits = SourceLimits(("department",), 100, None, 1, 1, 100)
+    source = Changing({}, name=f"hr{next(NUMBERS)}")
+    for told, delta in steps:
+        source.rows, source.changes = ({}, told) if delta else (told, {})
+        assert followed(compared, source, delta=delta, limits=limits).certified
+
+        sizes = Counter(json.loads(each)["department"] for each in people(database).values())
+        known = select(
+            database,
+            "SELECT b.value, b.counts FROM bands b JOIN sources s ON s.id = b.source "
+            "WHERE s.name = :name",
+            name=source.name,
+        )
+        last = {value: json.loads(counts)[-1] for value, counts in known}
+        any_value = sum(number for value, number in sizes.items() if value)
+        assert last[""] == any_value
+        assert {value: last.get(value, 0) for value in ("field", "office") if value in last} == {
+            value: sizes[value] for value in ("field", "office") if value in last
+        }
+        if not delta:
+            assert set(last) - {""} >= {value for value in sizes if value}
 
 
 # --- keys -------------------------------------------------------------------------------------
