@@ -1,14 +1,15 @@
-"""Compose and Kubernetes: the files are valid, and agree with the program and with each other."""
+"""Compose and systemd: the files are valid, and agree with the program and with each other."""
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
-from collections.abc import Iterator
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate  # type: ignore[import-untyped]  # it ships no types
+import httpx
 import pytest
 import yaml
 
@@ -16,46 +17,35 @@ from syncd import __version__
 from syncd.config import load
 from syncd.service.admin.server import ENDING
 from syncd.service.daemon import LEAVING
-from tests.deploy.paperwork import COMPOSE, KUBERNETES, ROOT, instructions, manifest
+from tests.deploy.paperwork import (
+    COMPOSE,
+    DEMO,
+    ROOT,
+    SECRETS,
+    SETTINGS,
+    composed,
+    files,
+    health_check,
+    instructions,
+    plain,
+)
 
-SETTINGS = ROOT / "deploy" / "syncd.toml"
-RESOURCES = ("configmap", "deployment", "networkpolicy", "pdb", "service")
-SECRETS = "/run/secrets/syncd"
 SLACK = 10.0
 """Seconds for everything else that a daemon does when it ends."""
+OURS = ("sandbox", "company", "syncd")
+"""The services of the demo that run this program."""
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """Return the compose file."""
-    found = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
-    assert isinstance(found, dict)
-    return found
+    return composed(COMPOSE)
 
 
-def pod() -> dict[str, Any]:
-    """Return the pod of the deployment."""
-    found = manifest("deployment")["spec"]["template"]["spec"]
-    assert isinstance(found, dict)
-    return found
-
-
-def referred(settings: object) -> Iterator[str]:
-    """Find the files that the settings refer to, for secrets and for people."""
-    match settings:
-        case {"file": str(path)} | {"path": str(path)}:
-            yield path
-        case dict():
-            for each in settings.values():
-                yield from referred(each)
-        case list():
-            for each in settings:
-                yield from referred(each)
-
-
-def files() -> list[str]:
-    """Return the files that the container's settings refer to."""
-    return sorted(referred(tomllib.loads(SETTINGS.read_text(encoding="utf-8"))))
+@pytest.fixture(scope="module")
+def demo() -> dict[str, Any]:
+    """Return the compose file that needs nothing."""
+    return composed(DEMO)
 
 
 def test_the_settings_of_a_container_are_accepted(tmp_path: Path) -> None:
@@ -72,111 +62,51 @@ def test_the_settings_of_a_container_are_accepted(tmp_path: Path) -> None:
     assert files() == [f"{SECRETS}/client_secret", f"{SECRETS}/state_url", "/srv/hr/people.csv"]
 
 
-def test_kubernetes_has_the_same_settings() -> None:
-    """One text for both; whoever changes it changes both."""
-    assert manifest("configmap")["data"] == {"syncd.toml": SETTINGS.read_text(encoding="utf-8")}
+@pytest.mark.parametrize("file", [COMPOSE, DEMO], ids=lambda file: file.name)
+def test_compose_takes_the_file(file: Path, tmp_path: Path) -> None:
+    """Its own tool reads every line; a word that it does not know is named."""
+    copy = plain(tmp_path, file)
+    said = _config(copy)
+    assert (said.returncode, said.stderr) == (0, "")
+
+    copy.write_text(copy.read_text(encoding="utf-8").replace("read_only:", "readonly:", 1))
+    assert "readonly" in _config(copy).stderr
 
 
-@pytest.mark.parametrize("name", RESOURCES)
-def test_kubernetes_takes_the_manifest(name: str) -> None:
-    """The schema of the server judges it; no key is unknown."""
-    assert kubernetes_validate.validate(manifest(name), "1.35", strict=True)
+def _config(file: Path) -> subprocess.CompletedProcess[str]:
+    """Let compose's own tool check a file."""
+    program = shutil.which("docker-compose")
+    if program is None:
+        reason = "docker-compose is not installed: apt-get install -y docker-compose"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return subprocess.run(
+        [program, "--file", file, "config", "--quiet"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
 
 
-def test_no_manifest_is_left_out() -> None:
-    """The kustomization names every file that is there."""
-    there = {path.name for path in KUBERNETES.iterdir()} - {"kustomization.yaml"}
-
-    assert set(manifest("kustomization")["resources"]) == there
-    assert there == {f"{name}.yaml" for name in RESOURCES}
-
-
-def test_every_selector_means_the_pods() -> None:
-    """The service, the policy, the budget and the spread are about what the deployment starts."""
-    deployment = manifest("deployment")["spec"]
-    labels = deployment["template"]["metadata"]["labels"]
-    [spread] = pod()["topologySpreadConstraints"]
-    chosen = [
-        deployment["selector"]["matchLabels"],
-        spread["labelSelector"]["matchLabels"],
-        manifest("pdb")["spec"]["selector"]["matchLabels"],
-        manifest("networkpolicy")["spec"]["podSelector"]["matchLabels"],
-        manifest("service")["spec"]["selector"],
-    ]
-
-    assert all(each.items() <= labels.items() for each in chosen)
-
-
-def test_the_pod_may_nothing() -> None:
-    """What the standard called "restricted" asks for, and a file system that cannot be changed."""
-    [container] = pod()["containers"]
-    inside, outside = container["securityContext"], pod()["securityContext"]
-    [user] = {rest for word, rest in instructions() if word == "USER"}
-
-    assert inside["readOnlyRootFilesystem"]
-    assert inside["allowPrivilegeEscalation"] is False
-    assert inside["capabilities"] == {"drop": ["ALL"]}
-    assert outside["runAsNonRoot"]
-    assert outside["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert f"{outside['runAsUser']}:{outside['runAsGroup']}" == user
-    assert pod()["automountServiceAccountToken"] is False
-
-
-def test_the_cluster_sets_no_setting_by_accident() -> None:
-    """For each service Kubernetes sets NAME_PORT; what begins with SYNCD_ is for settings only."""
-    assert manifest("service")["metadata"]["name"] == "syncd"
-    assert pod()["enableServiceLinks"] is False
-
-
-def test_all_files_that_the_settings_name_are_mounted() -> None:
-    """In Kubernetes: in a folder that a volume provides, secrets from a Secret."""
-    [container] = pod()["containers"]
-    volumes = {each["name"]: each for each in pod()["volumes"]}
-    mounts = {each["mountPath"]: volumes[each["name"]] for each in container["volumeMounts"]}
-
-    assert {str(Path(file).parent) for file in files()} <= set(mounts)
-    assert mounts[SECRETS]["secret"]["secretName"] == "syncd"
-    assert mounts["/etc/syncd"]["configMap"]["name"] == manifest("configmap")["metadata"]["name"]
-    assert not any("env" in each or "envFrom" in each for each in pod()["containers"])
-
-
-def test_one_port_everywhere() -> None:
-    """The settings, the image, the probes, the service, the policy and the annotation agree."""
-    listen = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))["admin"]["listen"]
-    port = int(listen.rpartition(":")[2])
-    [container] = pod()["containers"]
-    annotations = manifest("deployment")["spec"]["template"]["metadata"]["annotations"]
-    probes = {name: container[f"{name}Probe"]["httpGet"] for name in
-              ("startup", "liveness", "readiness")}  # fmt: skip
-
-    assert container["ports"] == [{"name": "http", "containerPort": port}]
-    assert {probe["port"] for probe in probes.values()} == {"http"}
-    assert [probe["path"] for probe in probes.values()] == ["/healthz", "/healthz", "/readyz"]
-    assert manifest("service")["spec"]["ports"][0]["port"] == port
-    assert manifest("networkpolicy")["spec"]["ingress"][0]["ports"][0]["port"] == port
-    assert annotations["prometheus.io/port"] == str(port)
-    assert [rest for word, rest in instructions() if word == "EXPOSE"] == [str(port)]
-
-
-def test_a_daemon_has_the_time_it_takes_to_leave(compose: dict[str, Any]) -> None:
+def test_a_daemon_has_the_time_it_takes_to_leave(
+    compose: dict[str, Any], demo: dict[str, Any]
+) -> None:
     """Whoever kills it earlier leaves the next run to settle what was in flight."""
     unit = (ROOT / "deploy" / "systemd" / "syncd.service").read_text(encoding="utf-8")
     systemd = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert systemd is not None
     needed = LEAVING + ENDING + SLACK
 
-    assert pod()["terminationGracePeriodSeconds"] >= needed
-    assert int(compose["services"]["syncd"]["stop_grace_period"].rstrip("s")) >= needed
+    for each in (compose, demo):
+        assert int(each["services"]["syncd"]["stop_grace_period"].rstrip("s")) >= needed
     assert int(systemd[1]) >= needed
 
 
-def test_the_version_is_the_programs(compose: dict[str, Any]) -> None:
+def test_the_version_is_the_programs(compose: dict[str, Any], demo: dict[str, Any]) -> None:
     """A release changes it in all places."""
-    [container] = pod()["containers"]
-    [image] = manifest("kustomization")["images"]
+    ours = [compose["services"]["syncd"], *(demo["services"][name] for name in OURS)]
 
-    assert image == {"name": "syncd", "newTag": __version__}
-    assert container["image"] == compose["services"]["syncd"]["image"] == f"syncd:{__version__}"
+    assert {service["image"] for service in ours} == {f"syncd:{__version__}"}
+    assert compose["services"]["syncd"]["build"] == demo["services"]["sandbox"]["build"]
 
 
 def test_compose_names_only_what_is_there(compose: dict[str, Any]) -> None:
@@ -212,14 +142,85 @@ def test_compose_mounts_what_the_settings_name(compose: dict[str, Any]) -> None:
 
 def test_prometheus_has_the_rules_and_the_name_they_rely_on(compose: dict[str, Any]) -> None:
     """The job is called as in the configuration that is shipped for other installations."""
-    shipped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
-    inline = yaml.safe_load(compose["configs"]["prometheus"]["content"])
-    [job] = inline["scrape_configs"]
+    folder = ROOT / "deploy" / "prometheus"
+    shipped = yaml.safe_load((folder / "prometheus.yml").read_text(encoding="utf-8"))
+    used = yaml.safe_load((folder / "compose.yml").read_text(encoding="utf-8"))
+    [job] = used["scrape_configs"]
+    service = compose["services"]["prometheus"]
 
-    assert inline["rule_files"] == shipped["rule_files"]
+    assert used["rule_files"] == shipped["rule_files"]
+    assert used["global"] == shipped["global"]
     assert job["job_name"] == shipped["scrape_configs"][0]["job_name"]
     assert job["dns_sd_configs"][0]["names"] == ["syncd"]
-    assert (
-        "./prometheus/syncd-rules.yml:/etc/prometheus/syncd-rules.yml:ro"
-        in (compose["services"]["prometheus"]["volumes"])
-    )
+    assert "./prometheus:/etc/prometheus:ro" in service["volumes"]
+    assert "--config.file=/etc/prometheus/compose.yml" in service["command"]
+
+
+def test_grafana_finds_prometheus_and_the_dashboards(compose: dict[str, Any]) -> None:
+    """What is provisioned is where the services and the volumes are; the overview comes first."""
+    service = compose["services"]["grafana"]
+    mounts = {each.split(":")[1]: each.split(":")[0] for each in service["volumes"]}
+    folder = COMPOSE.parent / mounts["/etc/grafana/provisioning"]
+    [source] = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())[
+        "datasources"
+    ]
+    [provider] = yaml.safe_load((folder / "dashboards" / "syncd.yaml").read_text())["providers"]
+    first = Path(service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+
+    assert source["type"] == "prometheus"
+    assert source["isDefault"]
+    host = httpx.URL(source["url"]).host
+    assert host in compose["services"]
+    shown = COMPOSE.parent / mounts[provider["options"]["path"]]
+    assert shown == ROOT / "deploy" / "grafana"
+    assert (shown / first.relative_to(provider["options"]["path"])).is_file()
+
+
+def test_whoever_opens_grafana_may_only_look(compose: dict[str, Any]) -> None:
+    """Nobody signs in, there is no administrator, and nothing is told to its makers."""
+    said = compose["services"]["grafana"]["environment"]
+
+    assert said["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert said["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
+    assert said["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert said["GF_ANALYTICS_REPORTING_ENABLED"] == "false"
+
+
+def test_only_this_machine_reaches_what_has_no_door(
+    compose: dict[str, Any], demo: dict[str, Any]
+) -> None:
+    """Every port is one of the loopback address."""
+    services = [*compose["services"].values(), *demo["services"].values()]
+    ports = [port for service in services for port in service.get("ports", ())]
+
+    assert len(ports) == 4
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_demo_needs_nothing_that_is_not_there(demo: dict[str, Any]) -> None:
+    """No secret, no folder of one's own, and only commands of this program."""
+    ours = {name: demo["services"][name] for name in OURS}
+    volumes = [each.split(":")[0] for one in ours.values() for each in one["volumes"]]
+
+    assert "secrets" not in demo
+    assert set(volumes) <= set(demo["volumes"])
+    assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours.values())
+    named = {name for one in demo["services"].values() for name in one.get("depends_on", ())}
+    assert named <= set(demo["services"])
+    assert {one["extends"]["service"] for one in demo["services"].values() if "extends" in one} == {
+        "prometheus",
+        "grafana",
+    }
+
+
+def test_prometheus_finds_the_daemon_of_the_demo(demo: dict[str, Any]) -> None:
+    """It stands on the sandbox's machine, which therefore has its name and its port."""
+    [port] = [rest for word, rest in instructions() if word == "EXPOSE"]
+    sandbox, syncd = demo["services"]["sandbox"], demo["services"]["syncd"]
+
+    assert syncd["network_mode"] == "service:sandbox"
+    assert sandbox["networks"]["default"]["aliases"] == ["syncd"]
+    assert sandbox["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert syncd["environment"]["SYNCD_ADMIN__LISTEN"] == f"0.0.0.0:{port}"
+    assert "healthcheck" not in syncd
+    assert health_check()
