@@ -137,7 +137,7 @@ def _standin(found: Engine) -> None:
     own = sys.base_prefix != "/usr"
     packages = ["ca-certificates", "libffi8", "libsqlite3-0", "tzdata"]
     if not own:  # Debian's Python cannot be copied, but it can be installed
-        packages += ["python3-pip", "python3-venv"]
+        packages += ["python3-dev", "python3-pip", "python3-venv"]
     done = subprocess.run(
         ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", root,
          _mirror()],
@@ -161,7 +161,7 @@ def _own_python(root: Path) -> None:
     """Copy the Python that runs the tests, without what was installed into it."""
     standard = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
     unused = shutil.ignore_patterns("site-packages", "__pycache__", "test", "idlelib", "*.a")
-    for name in ("bin", "lib"):
+    for name in ("bin", "include", "lib"):
         shutil.copytree(
             Path(sys.base_prefix) / name, root / "usr/local" / name,
             symlinks=True, ignore=unused, dirs_exist_ok=True,

@@ -93,9 +93,9 @@ def test_what_runs_is_nobody_and_needs_no_shell() -> None:
 def test_every_package_is_locked() -> None:
     """What is installed without hashes is fetched from nowhere."""
     runs = [rest for word, rest in instructions() if word == "RUN"]
-    installs = re.findall(r"-m pip .*?install (.*?)(?:&&|$)", " && ".join(runs))
+    installs = re.findall(r"-m pip .*?(?:install|wheel) (.*?)(?:&&|$)", " && ".join(runs))
 
-    assert len(installs) == 3
+    assert len(installs) == 4
     assert all("--require-hashes" in each or "--no-index" in each for each in installs)
 
 

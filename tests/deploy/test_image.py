@@ -39,6 +39,14 @@ def test_the_image_is_this_program(docker: Engine) -> None:
     assert said == f"syncd {__version__}"
 
 
+def test_directories_can_be_read_from_it(docker: Engine) -> None:
+    """python-ldap is there, with TLS and SASL, and finds the libraries that it calls."""
+    look = "import ldap; print(ldap.TLS_AVAIL, ldap.SASL_AVAIL)"
+    run = ("run", "--rm", *CONFINED, "--entrypoint=python3", IMAGE, "-c", look)
+
+    assert docker.docker(*run) == "1 1"
+
+
 def test_nobody_runs_it(docker: Engine) -> None:
     """Its files are root's, but it runs as somebody who may change nothing but the state."""
     look = (
