@@ -1,8 +1,8 @@
 """
-How long a cycle takes, and where the time goes; and what the environment takes of it.
+How long a cycle takes, and where the time goes; what the environment and the sources take of it.
 
     python -m tests.bench [--people N …] [--database sqlite|postgresql|both]
-                          [--section cycle|wire|all]
+                          [--section cycle|wire|sources|all] [--source KIND …]
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from tests import postgres
-from tests.bench import wire
+from tests.bench import sources, wire
 from tests.bench.company import OWNERSHIP, Company
 from tests.bench.measure import Bench, Figures, NewState, sqlite_program
 from tests.bench.processes import BenchError
+from tests.bench.registers import SYSTEMS
 from tests.bench.report import conditions, growth, table, targets
 from tests.bench.writing import changes_for
 
 SIZES = (10_000, 100_000, 1_000_000)
 DATABASES = ("sqlite", "postgresql")
-SECTIONS = ("cycle", "wire", "all")
+SECTIONS = ("cycle", "wire", "sources", "all")
 
 Say = Callable[[str], None]
 Places = Generator[tuple[Path, NewState], None, None]
@@ -45,7 +46,7 @@ def main() -> int:
         print(f"[{time.monotonic() - started:5.0f} s] {words}", file=sys.stderr, flush=True)
 
     try:
-        if asked.section != "wire":
+        if asked.section in {"cycle", "all"}:
             sqlite_program()
             print(*conditions(asked.ownership, asked.rounds), sep="\n")
         for name in names:
@@ -58,9 +59,11 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--people", type=_people, nargs="+", default=list(SIZES))
+    parser.add_argument("--people", type=_people, nargs="+")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
     parser.add_argument("--section", choices=SECTIONS, default=SECTIONS[-1])
+    kinds = [each.name for each in SYSTEMS]
+    parser.add_argument("--source", choices=kinds, nargs="+", default=kinds)
     parser.add_argument("--ownership", choices=OWNERSHIP, default=OWNERSHIP[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often most cycles are measured")
     parser.add_argument("--seed", type=int, default=1)
@@ -84,15 +87,17 @@ def _measure_all(asked: argparse.Namespace, name: str, say: Say) -> None:
                     yield Path(folder), server.database if server else _files(Path(folder))
 
         places = stack.enter_context(closing(folders()))
-        if asked.section != "wire":
+        if asked.section in {"cycle", "all"}:
             _measure_cycles(asked, name, places, say)
-        if asked.section != "cycle":
+        if asked.section in {"wire", "all"}:
             _measure_wire(asked, name, places, say)
+        if asked.section in {"sources", "all"}:
+            _measure_sources(asked, name, places, say)
 
 
 def _measure_cycles(asked: argparse.Namespace, name: str, places: Places, say: Say) -> None:
     before: Figures | None = None
-    for people in sorted(asked.people):
+    for people in _sizes(asked):
         folder, new_state = next(places)
         company = Company(people, asked.seed)
         say(f"{people:,} people, {name}")
@@ -105,14 +110,28 @@ def _measure_cycles(asked: argparse.Namespace, name: str, places: Places, say: S
 
 def _measure_wire(asked: argparse.Namespace, name: str, places: Places, say: Say) -> None:
     """Read companies of every size; apply what the largest of them is worth."""
-    for people in sorted(asked.people):
+    for people in _sizes(asked):
         folder, new_state = next(places)
         say(f"{people:,} people, {name}")
         found = wire.read(Company(people, asked.seed), name, new_state, folder, say)
         print("", *found, sep="\n", flush=True)
     folder, new_state = next(places)
-    changes = changes_for(max(asked.people))
+    changes = changes_for(max(_sizes(asked)))
     print("", *wire.write(changes, name, new_state, folder, asked.seed, say), sep="\n", flush=True)
+
+
+def _measure_sources(asked: argparse.Namespace, name: str, places: Places, say: Say) -> None:
+    """Measure every kind of source, with one size unless several are given."""
+    for people in sorted(asked.people or [sources.PEOPLE]):
+        folder, new_state = next(places)
+        found = list(
+            sources.measure(asked.source, people, asked.seed, asked.rounds, new_state, folder, say)
+        )
+        print("", *sources.lines(found, name), sep="\n", flush=True)
+
+
+def _sizes(asked: argparse.Namespace) -> list[int]:
+    return sorted(asked.people or SIZES)
 
 
 def _files(folder: Path) -> NewState:

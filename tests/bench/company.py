@@ -209,11 +209,15 @@ def configuration(
     *,
     url: str,
     state: str,
-    source: Path,
+    source: Path | str,
     ownership: str,
     batch_size: int = 100,
 ) -> str:
-    """Write the configuration: forty rules, and gates wide enough for the whole plan."""
+    """
+    Write the configuration: forty rules, and gates wide enough for the whole plan.
+
+    *source* is HR's file, or the settings of another source that maps the same attributes.
+    """
     wide = f"{{ percent = 100, absolute = {company.accounts}, floor = {company.accounts} }}"
     return "\n".join(
         [
@@ -226,26 +230,31 @@ def configuration(
             f"ownership = {json.dumps(ownership)}",
             "[policy.gates]",
             f"removals = {wide}",
-            "[[sources]]",
-            f"name = {json.dumps(SOURCE)}",
-            'type = "csv"',
-            f"path = {json.dumps(str(source))}",
-            "[sources.person]",
-            'key = "EmployeeID"',
-            'object_id = "EntraObjectId"',
-            'user_name = "UPN"',
-            'mail = "Email"',
-            'enabled = { column = "Status", true_values = ["Active", "On leave"] }',
-            'starts_on = { column = "Hire date", format = "%d.%m.%Y" }',
-            'leaves_on = { column = "Last day", format = "%d.%m.%Y" }',
-            "[sources.person.attributes]",
-            'department = "Department"',
-            'site = "Site"',
-            'grade = { column = "Grade", type = "int" }',
+            *([source] if isinstance(source, str) else _file(source)),
             *_rules(),
             "",
         ]
     )
+
+
+def _file(path: Path) -> Iterator[str]:
+    """Write the settings of HR's file."""
+    yield "[[sources]]"
+    yield f"name = {json.dumps(SOURCE)}"
+    yield 'type = "csv"'
+    yield f"path = {json.dumps(str(path))}"
+    yield "[sources.person]"
+    yield 'key = "EmployeeID"'
+    yield 'object_id = "EntraObjectId"'
+    yield 'user_name = "UPN"'
+    yield 'mail = "Email"'
+    yield 'enabled = { column = "Status", true_values = ["Active", "On leave"] }'
+    yield 'starts_on = { column = "Hire date", format = "%d.%m.%Y" }'
+    yield 'leaves_on = { column = "Last day", format = "%d.%m.%Y" }'
+    yield "[sources.person.attributes]"
+    yield 'department = "Department"'
+    yield 'site = "Site"'
+    yield 'grade = { column = "Grade", type = "int" }'
 
 
 def _rules() -> Iterator[str]:
