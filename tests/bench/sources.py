@@ -25,8 +25,8 @@ OWNERSHIP = "exclusive"
 
 EXPLANATION = (
     "  first and full read: rows/s while the source is read and stored; CPU s: the client's, of a",
-    "  full read; peak: the client's memory. Cycles: seconds to the saved plan, the environment read",
-    "  too. A full one reads all of both, one of changes what changed (*: of the source all as well).",
+    "  full read; peak: the client's memory. Cycles: seconds to the plan, with the read of the",
+    "  environment. A delta cycle reads what changed in both; * of the source everything.",
 )
 
 Say = Callable[[str], None]
