@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syncd.app import App
@@ -15,7 +15,7 @@ from syncd.core.preflight import Observation, Verdict, gravest
 if TYPE_CHECKING:
     from rich.text import Text
 
-__all__ = ["examine"]
+__all__ = ["examine", "put_findings", "show_findings"]
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILURE: "bold red"}
 
@@ -26,32 +26,34 @@ def examine(app: App, name: str, *, as_json: bool) -> int:
     failed = gravest(found) is Verdict.FAILURE
     code = ExitCode.TARGET if failed else ExitCode.DONE
     if as_json:
-        listing.write_document(
-            {
-                "schema": "syncd.doctor/1",
-                "environment": name,
-                "url": app.config.environments[name].url,
-                "verdict": gravest(found),
-                "findings": [
-                    {
-                        "check": each.check,
-                        "verdict": each.verdict,
-                        "seen": each.seen,
-                        "remedy": each.remedy or None,
-                    }
-                    for each in found
-                ],
-                "exit_code": int(code),
-            }
-        )
+        where = {"environment": name, "url": app.config.environments[name].url}
+        put_findings("syncd.doctor/1", where, found, int(code))
     else:
-        _show(name, app.config.environments[name].url, found)
+        show_findings(name, app.config.environments[name].url, found)
     return int(code)
 
 
-def _show(name: str, url: str, found: Sequence[Observation]) -> None:
+def put_findings(
+    schema: str, where: Mapping[str, object], found: Sequence[Observation], code: int
+) -> None:
+    """Write what was looked at as one JSON document."""
+    findings = [
+        {
+            "check": each.check,
+            "verdict": each.verdict,
+            "seen": each.seen,
+            "remedy": each.remedy or None,
+        }
+        for each in found
+    ]
+    head = {"schema": schema, **where, "verdict": gravest(found)}
+    listing.write_document({**head, "findings": findings, "exit_code": code})
+
+
+def show_findings(title: str, note: str, found: Sequence[Observation]) -> None:
+    """Write what was looked at for people, with what to do below each finding."""
     out = console()
-    out.print(heading(name, url))
+    out.print(heading(title, note))
     lines: list[list[str | Text | None]] = []
     for each in found:
         said = styled((each.check, "bold"), f": {each.seen}")

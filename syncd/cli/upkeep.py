@@ -15,7 +15,7 @@ from syncd.state.database import Database
 from syncd.state.lookup import Run
 from syncd.state.upgrade import HEAD, ensure, version
 
-__all__ = ["show_config", "show_schema", "show_state", "upgrade_state"]
+__all__ = ["opened", "readable", "show_config", "show_schema", "show_state", "upgrade_state"]
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -38,7 +38,7 @@ def show_config(config: Config, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _database(config: Config) -> Iterator[Database]:
+def opened(config: Config) -> Iterator[Database]:
     """Open the state database as it is, whatever its schema."""
     database = Database(config.state.url.get_secret_value())
     try:
@@ -49,7 +49,7 @@ def _database(config: Config) -> Iterator[Database]:
 
 def upgrade_state(config: Config) -> None:
     """Bring the schema up to date. Raises StateUnusable for one from the future."""
-    with _database(config) as database:
+    with opened(config) as database:
         before = version(database)
         ensure(database, allowed=True)
         if before == HEAD:
@@ -61,7 +61,7 @@ def upgrade_state(config: Config) -> None:
 
 def show_state(config: Config, *, as_json: bool) -> None:
     """Print where the state is, its schema, how large it is, and the last runs. Changes nothing."""
-    with _database(config) as database:
+    with opened(config) as database:
         body = _state(database)
     if as_json:
         listing.write_document(body)
@@ -98,7 +98,7 @@ def _write_state(body: dict[str, object]) -> None:
     behind = body["schema"] is not None and body["schema"] != HEAD
     listing.put(f"place   {body['place']}")
     listing.put(f"schema  {schema}{f', this syncd knows {HEAD}' if behind else ''}")
-    listing.put(f"size    {_readable(body['bytes'])}")
+    listing.put(f"size    {readable(body['bytes'])}")
     runs, rows = body["last_runs"], body["rows"]
     for run in runs if isinstance(runs, list) else ():
         listing.put(f"run     {_last(run)}")
@@ -113,7 +113,8 @@ def _last(run: dict[str, object]) -> str:
     return f"{run['environment']}: number {run['run']}, {run['command']}, {run['started']}, {ended}"
 
 
-def _readable(size: object) -> str:
+def readable(size: object) -> str:
+    """Write a number of bytes in the unit that fits it."""
     number, unit = float(size if isinstance(size, int) else 0), 0
     while number >= 1000 and unit < len(UNITS) - 1:
         number, unit = number / 1000, unit + 1

@@ -10,7 +10,7 @@ from syncd.core.errors import StateUnusable
 from syncd.state.advice import advise
 from syncd.state.database import Database, one
 
-__all__ = ["HEAD", "ensure", "migrate", "upgrade", "version"]
+__all__ = ["HEAD", "ensure", "migrate", "refuse_newer", "upgrade", "version"]
 
 HEAD = "0003"
 """The newest schema that this program knows."""
@@ -43,7 +43,7 @@ def ensure(database: Database, *, allowed: bool) -> None:
     found = version(database)
     if found == HEAD:
         return
-    _refuse_newer(database.place, found)
+    refuse_newer(database.place, found)
     if not allowed:
         raise StateUnusable(
             f"state database {database.place} has schema {found or 'none'}, "
@@ -59,9 +59,11 @@ def upgrade(database: Database) -> None:
     database.close()
 
 
-def migrate(tx: Connection, place: str) -> None:
+def migrate(tx: Connection, place: str, to: str = HEAD) -> None:
     """
     Run the migrations that are missing at *place*, alone until the transaction ends.
+
+    An older schema than today's is made only for a copy of a state that has it.
 
     Who comes second waits, and then finds the work done: SQLite lets only one write at a time,
     on PostgreSQL it takes a lock. The version read before that says nothing any more.
@@ -75,16 +77,17 @@ def migrate(tx: Connection, place: str) -> None:
     found = _version(tx)
     if found == HEAD:
         return
-    _refuse_newer(place, found)
+    refuse_newer(place, found)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = tx
-    command.upgrade(config, "head")
-    if sqlite:
+    command.upgrade(config, to)
+    if sqlite and to == HEAD:
         advise(tx)
 
 
-def _refuse_newer(place: str, found: str | None) -> None:
+def refuse_newer(place: str, found: str | None) -> None:
+    """Raise StateUnusable for a schema from the future, which nobody here understands."""
     if found is not None and found > HEAD:
         raise StateUnusable(
             f"state database {place} has schema {found}, newer than {HEAD}, the newest "
