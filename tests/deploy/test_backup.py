@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.cli.office import syncd
 from tests.deploy.paperwork import ROOT
 from tests.e2e.service import site
 
@@ -15,17 +14,17 @@ LATER = {"E1": "Depot", "E2": "Depot", "E3": "Field", "E4": "Field"}
 AFTERWARDS = {"E1": "Field", "E2": "Field", "E3": "Field", "E4": "Depot"}
 
 
-def _back_up(folder: Path) -> None:
-    """Do what deploy/README.md says, here."""
+def _manual(what: str) -> list[str]:
+    """Return the words of a command as deploy/README.md has them, for a file here."""
     manual = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
-    command = re.search(
-        r"^    python3 -c '(import sqlite3; .*?)'", manual, re.MULTILINE | re.DOTALL
-    )
+    command = re.search(rf"^    syncd (state {what} .*?)(  #.*)?$", manual, re.MULTILINE)
     assert command is not None
-    here = (
-        command[1].replace("/var/lib/syncd/", f"{folder}/").replace("/backup/", f"{folder}/copy-")
-    )
-    subprocess.run([sys.executable, "-c", here], check=True, timeout=30)
+    return command[1].replace("/backup/syncd-$(date +%F).db", "copy.db").split()
+
+
+def _typed(folder: Path, words: list[str]) -> None:
+    done = syncd("-c", "syncd.toml", *words, folder=folder)
+    assert done.code == 0, done.err
 
 
 def test_a_state_that_was_restored_costs_nobody_a_row(tmp_path: Path) -> None:
@@ -35,16 +34,14 @@ def test_a_state_that_was_restored_costs_nobody_a_row(tmp_path: Path) -> None:
         place.people(CREW)
         first = place.daemon()
         place.arrived(CREW)
-        _back_up(tmp_path)
+        _typed(tmp_path, _manual("backup"))
         place.people(LATER)
         place.arrived(LATER)
         assert first.end() == 0
 
-        (tmp_path / "copy-syncd.db").replace(state)
-        for name in ("syncd.db-wal", "syncd.db-shm"):
-            (tmp_path / name).unlink(missing_ok=True)
+        _typed(tmp_path, _manual("restore"))
         second = place.daemon()
-        second.said("task ends", task="delta", result="done")
+        second.said("task ends", task="full", result="done")
         place.arrived(LATER)
         place.people(AFTERWARDS)
         place.arrived(AFTERWARDS)

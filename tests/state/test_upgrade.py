@@ -15,11 +15,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from syncd.core.errors import StateError, StateUnusable
-from syncd.state import upgrade
+from syncd.state import portable, upgrade
 from syncd.state.database import Database
 from syncd.state.schema_service import metadata
 from syncd.state.upgrade import HEAD, MIGRATIONS, ensure, version
-from tests.state.desk import select
+from tests.campaign import long
+from tests.state.conftest import small
+from tests.state.desk import person, select
+from tests.world import World
 
 STARTER = Path(__file__).with_name("starter.py")
 TABLES = {table.name for table in metadata.sorted_tables}
@@ -148,6 +151,43 @@ def test_two_processes_that_start_at_once_make_one_schema(
     assert (second.returncode, said) == (0, "")
     assert version(empty) == HEAD
     assert tables(empty) >= TABLES
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        ("sqlite", "0001"),
+        ("postgresql", "0001"),
+        *(long(kind, number) for kind in ("sqlite", "postgresql") for number in OLD[:-1]),
+    ],
+)
+def test_what_an_older_syncd_knew_is_not_lost(
+    kind: str, number: str, request: pytest.FixtureRequest, sqlite_ready: str, tmp_path: Path
+) -> None:
+    """People, rows and links of a state with an older schema are today's; nothing is left to do."""
+    now, old = Database(sqlite_ready), Database(str(request.getfixturevalue(f"{kind}_url")))
+    world = World(tmp_path, now, rows=small())
+    world.says([person("e1"), person("e2")])
+    world.reconcile()
+    with portable.snapshot(now) as source, old.begin() as tx:
+        upgrade.migrate(tx, old.place, number)
+        names = portable.tables(tx)
+        portable.pour(source, tx, names)
+        if not old.sqlite:
+            portable.number_on(tx, names)
+    links = world.links()
+    before = version(old)
+    ensure(old, allowed=True)
+    world.database = old
+    kept = world.links()
+    world.clock.wait(minutes=5)
+    report = world.reconcile()
+    now.close()
+    old.close()
+
+    assert (before, len(links)) == (number, 2)
+    assert kept == links
+    assert (report.planned, report.situations) == (0, {"CONFIRMED": 2})
 
 
 def wait_until_blocked(database: Database) -> None:
