@@ -109,4 +109,6 @@ async def _broken(request: Request, error: Exception) -> Response:
         frames = frames.tb_next
     where = f"{frames.tb_frame.f_code.co_name}:{frames.tb_lineno}" if frames else ""
     get_logger().error("request failed", error=type(error).__name__, where=where)
-    return refused(request.url.path, Refusal(500, "something went wrong here; see the log"))
+    answer = refused(request.url.path, Refusal(500, "something went wrong here; see the log"))
+    answer.headers["Connection"] = "close"  # as uvicorn will: nobody shall ask on it again
+    return answer
