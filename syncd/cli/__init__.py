@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 COMMANDS = (
     "demo",
+    "init",
     "run",
     "look",
     "upcoming",
