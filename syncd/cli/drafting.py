@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 import typer
 
 from syncd.config.columns import look_into
-from syncd.config.draft import METHODS, TYPES, Draft, DraftSource, problems, variables, written
+from syncd.config.draft import (
+    METHODS,
+    NAMES,
+    TYPES,
+    Draft,
+    DraftSource,
+    problems,
+    variables,
+    written,
+)
 from syncd.config.values import loopback
 from syncd.core.errors import UsageError
 
@@ -207,6 +216,7 @@ def _domain(address: str) -> str | None:
 def _next(draft: Draft, file: Path) -> None:
     """Say what to do with the file, in the order in which it is done."""
     name = shlex.quote(str(file))
+    first = shlex.quote(NAMES[draft.sources[0].type])
     typer.echo(f"{file} is written. Next:")
     steps: list[Sequence[str]] = [
         (f"export {variable}=…", what) for variable, what in variables(draft).items()
@@ -214,7 +224,7 @@ def _next(draft: Draft, file: Path) -> None:
     steps += [
         (f"syncd -c {name} check-config", "look through the file before: CHECK and CHANGE"),
         (f"syncd -c {name} doctor", "whether everything is there that syncd needs"),
-        (f"syncd -c {name} sources preview", "the first people, as they are mapped"),
+        (f"syncd -c {name} sources preview {first}", "the first people, as they are mapped"),
         (f"syncd -c {name} plan", "what would be done; writes nothing"),
     ]
     widest = max(len(step) for step, _ in steps)

@@ -12,7 +12,7 @@ from syncd.config.columns import Sample, guess
 from syncd.config.load import load
 from syncd.core.errors import ConfigError
 
-__all__ = ["METHODS", "TYPES", "Draft", "DraftSource", "problems", "variables", "written"]
+__all__ = ["METHODS", "NAMES", "TYPES", "Draft", "DraftSource", "problems", "variables", "written"]
 
 TYPES = ("csv", "jsonl", "sql", "ldap", "graph", "scim", "http-json")
 METHODS = ("client-secret", "certificate", "federated", "managed-identity", "none")
@@ -100,18 +100,21 @@ def problems(draft: Draft, name: str) -> list[str]:
 
 def written(draft: Draft) -> str:
     """Write the configuration, every part with a comment of its own."""
-    names = _names(draft.sources)
     parts = [
         *_head(draft),
         *_environment(draft),
         *POLICY,
-        *(line for name, rank, each in names for line in _source(draft, name, rank, each)),
+        *(
+            line
+            for name, rank, each in _named(draft.sources)
+            for line in _source(draft, name, rank, each)
+        ),
         *_rules(draft),
     ]
     return "\n".join(parts) + "\n"
 
 
-def _names(sources: Sequence[DraftSource]) -> Iterator[tuple[str, int, DraftSource]]:
+def _named(sources: Sequence[DraftSource]) -> Iterator[tuple[str, int, DraftSource]]:
     """Name each source after its type; a second one of a type is numbered."""
     seen: dict[str, int] = {}
     for rank, source in enumerate(sources, 1):
@@ -152,11 +155,11 @@ def _auth(draft: Draft) -> Iterator[str]:
         case "client-secret":
             yield f'client_secret = {{ env = "{SECRET}" }}'
         case "certificate":
-            yield f"certificate = {_text(draft.proof)}        # PEM with its key, or PFX"
+            yield _beside(f"certificate = {_text(draft.proof)}", "PEM with its key, or PFX")
         case "federated":
-            yield f"token_file = {_text(draft.proof)}        # read at each sign-in"
+            yield _beside(f"token_file = {_text(draft.proof)}", "read at each sign-in")
         case "managed-identity" if draft.client:
-            yield f"client_id = {_text(draft.client)}        # a user-assigned identity"
+            yield _beside(f"client_id = {_text(draft.client)}", "a user-assigned identity")
 
 
 POLICY = (
@@ -188,11 +191,11 @@ def _source(draft: Draft, name: str, rank: int, source: DraftSource) -> Iterator
     yield from ("", f"# {ABOUT[source.type]}", "[[sources]]", f"name = {_text(name)}")
     yield f"type = {_text(source.type)}"
     if len(draft.sources) > 1:
-        yield f"rank = {rank}                         # lower wins where several describe a person"
+        yield _beside(f"rank = {rank}", "lower wins where several describe a person")
     fields, attributes = _mapping(source, several=len(draft.sources) > 1)
     yield from _place(draft, source)
     yield "[sources.person]                 # which column says what; CHECK these"
-    yield f"key = {_value(fields.pop('key'))}             # text that never changes for a person"
+    yield _beside(f"key = {_value(fields.pop('key'))}", "text that never changes for a person")
     yield from (f"{field} = {_value(column)}" for field, column in fields.items())
     yield "[sources.person.attributes]      # what rules may ask for as person.NAME"
     yield from (f"{_key(each)} = {_value(column)}" for each, column in attributes.items())
@@ -213,7 +216,7 @@ def _place(draft: Draft, source: DraftSource) -> Iterator[str]:
     """Write where a source is and how it is read."""
     match source.type:
         case "csv" | "jsonl":
-            yield f"path = {_text(source.place)}             # relative to this file"
+            yield _beside(f"path = {_text(source.place)}", "relative to this file")
             yield 'encoding = "auto"'
             if source.type == "csv":
                 yield 'delimiter = "auto"'
@@ -225,7 +228,7 @@ def _place(draft: Draft, source: DraftSource) -> Iterator[str]:
         case "graph":
             yield from ("[sources.auth]", *_auth_of_graph(draft))
         case "scim":
-            yield f"url = {_text(source.place)}             # what stands before /Users"
+            yield _beside(f"url = {_text(source.place)}", "what stands before /Users")
             yield f'auth = {{ method = "bearer", token = {{ env = "{VARIABLES["scim"][0]}" }} }}'
         case _:
             yield f"url = {_text(source.place)}"
@@ -238,7 +241,7 @@ def _place(draft: Draft, source: DraftSource) -> Iterator[str]:
 
 def _directory(source: DraftSource) -> Iterator[str]:
     secret = f'{{ env = "{VARIABLES["ldap"][0]}" }}'
-    yield f"urls = [{_text(source.place)}]             # the first that answers is asked"
+    yield _beside(f"urls = [{_text(source.place)}]", "the first that answers is asked")
     yield f'bind = {{ method = "simple", user = {_text(source.user)}, password = {secret} }}'
     yield '# ca_file = "corp-ca.pem"        # the authority of its certificates, if it is your own'
     yield "[[sources.searches]]"
@@ -339,15 +342,19 @@ def _rules(draft: Draft) -> Iterator[str]:
         each for s in draft.sources for each in _mapping(s, several=len(draft.sources) > 1)[1]
     ]
     asked = attributes[0] if attributes else "key"
-    name = f"person.{asked}" if asked.isidentifier() else f"person[{_text(asked)}]"
     yield from ("", "# Who gets which profile. In order; the first rule that matches decides.")
     yield from ("[[rules]]", f"name = {_text(draft.profile.lower())}")
-    yield f"profile = {_text(draft.profile)}           # its published name, or its id"
+    yield _beside(f"profile = {_text(draft.profile)}", "its published name, or its id")
     if draft.when:
         yield f"when = {_text(draft.when)}"
     else:
-        usual = f'{name} == "Field Service"'
-        yield f"when = {_text(usual)}     # CHANGE this"
+        usual = f'person.{asked} == "Field Service"'
+        yield f"when = '{usual}'     # CHANGE this"
+
+
+def _beside(setting: str, comment: str) -> str:
+    """Write a comment beside a setting, where all comments begin."""
+    return f"{setting:<32} # {comment}"
 
 
 def _key(key: str) -> str:
