@@ -16,7 +16,6 @@ from syncd.core.ports import Known, Source
 from syncd.core.settings import CertificateLimits, Grace, Policy
 from syncd.engine.parts import Ranked, RunReport
 from syncd.engine.reconciler import Reconciler
-from tests.campaign import long
 from tests.company import profile
 from tests.world import World, number, opened
 
@@ -101,10 +100,10 @@ def user(which: int) -> dict[str, object]:
             "employeeid": f"E{which}", "internalemailaddress": name}  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite_url", long("postgresql_url")])
-def days(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Days]:
+@pytest.fixture
+def days(tmp_path: Path, database_url: str) -> Iterator[Days]:
     """Give three people whom one system knows, on the day after all of them got their rows."""
-    database = opened(request.getfixturevalue(request.param))
+    database = opened(database_url)
     found = {
         "systemusers": [user(which) for which in range(1, 4)],
         "mobileofflineprofiles": [profile(FIELD, "Field"), profile(number(2, 2), "Office")],
