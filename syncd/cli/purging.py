@@ -10,7 +10,7 @@ from syncd.app import App
 from syncd.cli import listing
 from syncd.cli.desk import operator
 from syncd.cli.render import counted
-from syncd.core.errors import UsageError
+from syncd.core.errors import StateLocked, UsageError
 from syncd.core.model import iso
 from syncd.state import history
 from syncd.state import purge as purging
@@ -57,7 +57,8 @@ def purge(app: App, wish: Wish) -> None:
         if not wish.yes:
             raise UsageError("nothing was purged; to do what is shown, add --yes and --reason TEXT")
         _done(app, database, found, wish.reason.strip())
-        compact(database)
+        with contextlib.suppress(StateLocked):  # the space is given back another time
+            compact(database)
         listing.put("all of it is gone")
 
 

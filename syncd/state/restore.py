@@ -127,7 +127,12 @@ def _schema(backup: sqlite3.Connection, file: Path) -> str:
 def _prepared(order: Order, part: Path, schema: str, kept: Path | None) -> Restored:
     """Make of a backup what is put in place; *part* is an empty file."""
     with contextlib.closing(_opened(order.file)) as backup, interruptible(backup, order.stop):
-        backup.execute("VACUUM INTO ?", (str(part),))
+        try:
+            backup.execute("VACUUM INTO ?", (str(part),))
+        except sqlite3.Error as error:
+            if order.stop.is_set():
+                raise
+            raise unwritten(part, str(error)) from error
     copy = Database(f"sqlite:///{part}")
     try:
         single(copy)
