@@ -28,6 +28,7 @@ RUN /opt/build/bin/hatchling build -t wheel -d /wheel \
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="syncd" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.description="Keep the mobile offline profile memberships in Dataverse as HR and the directory say." \
       org.opencontainers.image.documentation="deploy/README.md"
 # What python-ldap calls: OpenLDAP's library, whose package has another name in each release of

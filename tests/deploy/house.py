@@ -28,7 +28,7 @@ from tests.company import CREW, DEPOT, RULES, SOURCE, profile, user
 from tests.e2e.service import Process, until
 from tests.sandbox.door import ROWS, Door, sandbox_of
 
-__all__ = ["DEPLOY", "Watched", "needed", "watched"]
+__all__ = ["DEPLOY", "Watched", "free_ports", "needed", "watched"]
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 ENVIRONMENT = "contoso"
@@ -113,7 +113,7 @@ def watched(folder: Path) -> Iterator[Watched]:
     """Let a daemon work through its history while Prometheus watches it."""
     program = needed("prometheus", "prometheus")
     sandbox = _company()
-    with Running(sandbox) as running, _free_ports(2) as ports:
+    with Running(sandbox) as running, free_ports(2) as ports:
         port, own = ports
         text = CONFIGURATION.format(url=running.url, port=port)
         (folder / "syncd.toml").write_text(text, encoding="utf-8")
@@ -127,7 +127,7 @@ def watched(folder: Path) -> Iterator[Watched]:
 
 
 @contextmanager
-def _free_ports(number: int) -> Iterator[list[int]]:
+def free_ports(number: int) -> Iterator[list[int]]:
     """Give ports that nobody had a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [one.getsockname()[1] for one in sockets]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd import __version__
 from syncd.config.service import Admin
 from tests.deploy.paperwork import DOCKERFILE, ROOT, health_check, instructions
 
@@ -88,6 +89,37 @@ def test_what_runs_is_nobody_and_needs_no_shell() -> None:
     assert "SYNCD_CONFIG=/etc/syncd/syncd.toml" in last["ENV"]
     assert "TMPDIR=/var/lib/syncd" in last["ENV"]
     assert health_check()[0] == "python3"
+
+
+def test_the_label_has_the_programs_version() -> None:
+    """Whoever finds the image somewhere sees what it is, without running it."""
+    [labels] = [rest for word, rest in instructions() if word == "LABEL"]
+    found = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', labels))
+
+    assert found["version"] == __version__
+    assert found["title"] == "syncd"
+    assert (ROOT / found["documentation"]).is_file()
+
+
+def test_nothing_says_for_which_processor_it_is() -> None:
+    """The image is built for x86_64 and for arm64 from the same lines."""
+    text = DOCKERFILE.read_text(encoding="utf-8")
+
+    assert not re.search(r"--platform|TARGETARCH|x86_64|amd64|arm64|aarch64", text)
+
+
+@pytest.mark.campaign
+def test_what_is_locked_is_there_for_arm64_too(tmp_path: Path) -> None:
+    """Pip finds a wheel with a locked hash for each package; nothing is installed."""
+    platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in (17, 28)]
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed")
+    foreign = (f"--target={tmp_path}", "--only-binary=:all:", "--python-version=3.13", *platforms)
+    locked = ("--no-deps", "--require-hashes", "-r", ROOT / "deploy" / "requirements.lock")
+    done = subprocess.run([*pip, *foreign, *locked], capture_output=True, text=True, check=False)
+    if "Max retries" in done.stderr and os.environ.get("CI") != "true":
+        pytest.skip("the index of packages cannot be reached")
+
+    assert done.returncode == 0, done.stderr[-1000:]
 
 
 def test_every_package_is_locked() -> None:
