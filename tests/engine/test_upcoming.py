@@ -123,6 +123,14 @@ def test_a_row_passes_to_the_new_key_of_somebody_who_comes_back(world: World) ->
     )
 
 
+def test_a_day_of_one_person_can_be_the_day_of_another(world: World) -> None:
+    """Two claim one user; when the first leaves, the other has nobody to argue with."""
+    world.says([somebody(1, last="04"), somebody(1, key="N2")])
+    world.reconcile()
+
+    assert short(ahead(world)) == [("05", "create", "N2")]
+
+
 def test_whoever_vanished_once_is_seen_a_second_time_tomorrow(world: World) -> None:
     """A second certified day without somebody is what takes the row."""
     world.says([somebody(n) for n in range(1, 6)])
