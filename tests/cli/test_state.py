@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign import long
-from tests.cli.office import Office, opened
+from tests.cli.office import Office, opened, syncd
 
 NEXT = "2026-03-03T08:00:00Z"
 
@@ -146,6 +146,18 @@ def test_what_cannot_be_trusted_is_said(sql: str, code: int, said: str, office: 
 
     assert done.code == code
     assert said in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize("words", [["check", "--json"], ["backup", "gone.db"]])
+def test_a_server_that_does_not_answer_is_64(words: list[str], office: Office) -> None:
+    """It is a matter of the address or of the server, not of the state; nothing is written."""
+    away = "postgresql+psycopg://127.0.0.1:1/syncd?connect_timeout=5"
+    folder = office.folder
+    done = syncd("-c", "syncd.toml", "state", *words, folder=folder, SYNCD_STATE__URL=away)
+
+    assert done.code == 64
+    assert "does not answer" in done.out + done.err
+    assert not (folder / "gone.db").exists()
 
 
 @pytest.mark.parametrize("where", ["beginning", "middle"])

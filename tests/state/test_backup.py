@@ -25,7 +25,7 @@ from syncd.core.errors import (
 )
 from syncd.core.model import iso
 from syncd.core.settings import Policy
-from syncd.state import backup, decisions, observed
+from syncd.state import backup, decisions, observed, portable
 from syncd.state.database import Database, bulk, one, rows, run
 from syncd.state.decisions import Verb
 from syncd.state.journal import note
@@ -33,7 +33,7 @@ from syncd.state.lease import lease, locked
 from syncd.state.restore import Order, Restored, restore
 from syncd.state.revisions import recall, remember
 from syncd.state.schema_service import metadata
-from syncd.state.upgrade import HEAD, version
+from syncd.state.upgrade import HEAD, migrate, version
 from tests.campaign import LONG, long
 from tests.state.conftest import small as small_world
 from tests.state.desk import person, select
@@ -44,15 +44,6 @@ from tests.world import NOW, URL, World
 TABLES = {table.name for table in metadata.sorted_tables} - {"leases", "replicas"}
 FORGOTTEN = {"meta", "sources", "audit", "jobs", "decisions"}
 """Tables of which a restore changes something."""
-BACK = (
-    "ALTER TABLE sources DROP COLUMN columns",
-    "ALTER TABLE certificates DROP COLUMN notes",
-    "DROP TABLE bands",
-    "DROP TABLE newcomers",
-    "DELETE FROM meta WHERE name LIKE 'backup%'",
-    "UPDATE alembic_version SET version_num = '0002'",
-)
-"""What makes of a backup one of an older syncd, that could not make any."""
 SECONDS = 60.0
 SMALL = small_world()
 LATER = NOW + timedelta(days=1)
@@ -520,13 +511,16 @@ def test_a_restore_that_fails_changes_nothing(small: Database, tmp_path: Path) -
 
 
 def test_an_older_backup_is_brought_up_to_date(lived: World, tmp_path: Path) -> None:
-    """Made by an older syncd, or before an upgrade; also one without a mark of its own."""
-    save(lived.database, tmp_path / "copy.db")
-    for sql in BACK:
-        spoil(tmp_path / "copy.db", sql)
+    """Made before an upgrade, or a copy of a file that no command made."""
+    old = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+    with portable.snapshot(lived.database) as source, old.begin() as tx:
+        migrate(tx, old.place, "0001")
+        portable.pour(source, tx, portable.tables(tx))
+    old.close()
     done = put_back(lived.database, tmp_path / "copy.db")
+    found = version(lived.database)
     report = lived.reconcile()
 
-    assert (done.schema, done.made, done.graces) == ("0002", None, True)
-    assert version(lived.database) == HEAD
+    assert (done.schema, done.made, done.graces) == ("0001", None, True)
+    assert found == HEAD
     assert report.planned == 0
