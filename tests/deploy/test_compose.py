@@ -198,6 +198,7 @@ def test_the_demo_needs_nothing_that_is_not_there(demo: dict[str, Any]) -> None:
     volumes = [each.split(":")[0] for one in ours.values() for each in one["volumes"]]
 
     assert "secrets" not in demo
+    assert [one["pull_policy"] for one in ours.values()] == ["build", "never", "never"]
     assert set(volumes) <= set(demo["volumes"])
     assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in ours.values())
     named = {name for one in demo["services"].values() for name in one.get("depends_on", ())}

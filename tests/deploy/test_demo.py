@@ -27,7 +27,7 @@ from tests.e2e.service import until
 pytestmark = pytest.mark.campaign
 
 OURS = ("sandbox", "company", "syncd")
-OTHERS = ("ports", "networks", "network_mode", "build")
+OTHERS = ("ports", "networks", "network_mode", "build", "pull_policy")
 
 
 @dataclass(frozen=True, slots=True)
