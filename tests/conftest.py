@@ -22,7 +22,7 @@ IN_CI = os.environ.get("CI") == "true"
 # A deadline measures the machine. In CI the examples are always the same: red means broken.
 settings.register_profile(
     "modest",
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     derandomize=IN_CI,
     suppress_health_check=[HealthCheck.too_slow],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.campaign import LONG
 from tests.cli.office import syncd
 from tests.deploy.paperwork import ROOT
 from tests.e2e.service import site
@@ -27,6 +28,7 @@ def _typed(folder: Path, words: list[str]) -> None:
     assert done.code == 0, done.err
 
 
+@LONG
 def test_a_state_that_was_restored_costs_nobody_a_row(tmp_path: Path) -> None:
     """What happened since the backup is seen in the environment; what comes then is done."""
     state = tmp_path / "syncd.db"

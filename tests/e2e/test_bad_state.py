@@ -14,6 +14,7 @@ import pytest
 
 from syncd.sandbox import Answer
 from syncd.state.upgrade import HEAD
+from tests.campaign import long
 from tests.e2e.house import (
     BEFORE,
     CHANGES,
@@ -125,7 +126,7 @@ def test_a_state_from_the_future_is_left_alone(house: House) -> None:
     assert house.heal() == NEW
 
 
-@pytest.mark.parametrize("where", ["all", "middle", "end"])
+@pytest.mark.parametrize("where", [long("all"), "middle", long("end")])
 def test_a_state_that_is_broken_is_70_and_can_be_made_anew(where: str, house: House) -> None:
     """Nothing is sent on the strength of it. Without it, what is there is adopted anew."""
     content = house.state.read_bytes()
@@ -151,7 +152,7 @@ def test_a_state_that_is_broken_is_70_and_can_be_made_anew(where: str, house: Ho
     assert house.heal() == NEW
 
 
-@pytest.mark.parametrize("batch", [1, CHANGES])
+@pytest.mark.parametrize("batch", [1, long(CHANGES)])
 def test_a_disk_that_is_full_while_journaling_stops_the_run(batch: int, house: House) -> None:
     """
     From the first batch on no file of the process may grow, as on a full disk.

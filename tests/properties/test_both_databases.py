@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaign import LONG
 from tests.properties.stage import Stage, searching
 from tests.properties.test_crash import end, killed
 from tests.strategies import Scene, begin, scenes
@@ -42,6 +43,7 @@ def test_both_databases_lead_the_same_life(
 
 @searching(0.1)
 @given(scenes(most=1), st.integers(0, 2**16))
+@LONG
 def test_a_run_that_dies_is_made_good_on_postgresql(
     sqlite_stage: Stage, postgresql_stage: Stage, scene: Scene, moment: int
 ) -> None:

@@ -147,6 +147,7 @@ def test_who_is_killed_while_reading_has_done_nothing(
     assert scene.end() == undisturbed
 
 
+@LONG
 def test_who_is_killed_while_deciding_has_done_nothing(
     postgresql_url: str, tmp_path: Path, undisturbed: tuple[object, ...]
 ) -> None:
@@ -206,7 +207,7 @@ def test_who_is_killed_while_applying_is_made_good(
 
 @pytest.mark.parametrize(
     ("either", "done_first"),
-    [("postgresql", 1), long("postgresql", 3), long("sqlite", 1), long("sqlite", 3)],
+    [long("postgresql", 1), long("postgresql", 3), long("sqlite", 1), long("sqlite", 3)],
     indirect=["either"],
 )
 def test_who_is_killed_with_several_batches_in_flight_is_made_good(
