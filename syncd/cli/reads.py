@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,11 @@ from syncd.cli import listing
 from syncd.cli.progress import shown
 from syncd.cli.render import columns, console, counted, heading, unread
 from syncd.cli.turns import turns
-from syncd.core.errors import Stopped, UsageError
+from syncd.core.errors import UsageError
 from syncd.core.exits import ExitCode
 from syncd.core.model import iso
 from syncd.engine.checking import Checked, Preview, check, preview
-from syncd.engine.parts import Progress, Silent
+from syncd.engine.parts import Silent, Watchful
 from syncd.state import observed
 from syncd.state.aside import aside
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from syncd.cli.program import Context
     from syncd.core.bands import Group
     from syncd.core.model import Value
-    from syncd.core.ports import Halt
 
 __all__ = ["look", "show"]
 
@@ -76,28 +74,8 @@ def _checked(shared: Context, name: str, names: Sequence[str]) -> list[Checked]:
     environment = app.environment(name)
     with app.database() as database, shown() as bar, aside(database, reading=True) as tx:
         observed.environment(tx, name, environment.url)
-        progress = _Watchful(bar or Silent(), shared.stop)
+        progress = Watchful(bar or Silent(), shared.stop)
         return check(tx, environment, app.sources(), names, iso(app.clock()), progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _Watchful:
-    """Passes progress on, and leaves when asked to stop."""
-
-    progress: Progress
-    stop: Halt
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        self._look()
-        self.progress.phase(name, total)
-
-    def advance(self, number: int) -> None:
-        self._look()
-        self.progress.advance(number)
-
-    def _look(self) -> None:
-        if self.stop.is_set():
-            raise Stopped("asked to stop; nothing was changed")
 
 
 def _check_body(found: Checked) -> dict[str, object]:
@@ -184,7 +162,7 @@ def show(shared: Context, name: str, *, people: int, rows: int, as_json: bool) -
     settings = next(source for source in app.config.sources if source.name == name)
     ranked = next(each for each in app.sources() if each.source.name == name)
     with shown() as bar:
-        progress = _Watchful(bar or Silent(), shared.stop)
+        progress = Watchful(bar or Silent(), shared.stop)
         mapping = settings.mapping()
         found = preview(ranked.source, mapping, progress, people=people, rows=rows)
     with unread():

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from syncd.core.blackouts import Calendar
 from syncd.core.certificate import Certificate
+from syncd.core.errors import Stopped
 from syncd.core.exits import ExitCode
 from syncd.core.gates import Gate
 from syncd.core.ids import environment_space
 from syncd.core.plan import Fault, Result
-from syncd.core.ports import Source
+from syncd.core.ports import Halt, Source
 from syncd.core.rules import Rule
 from syncd.core.settings import Policy, SourceLimits
 
@@ -30,6 +31,7 @@ __all__ = [
     "RunReport",
     "Silent",
     "Stop",
+    "Watchful",
     "utc_now",
 ]
 
@@ -88,6 +90,29 @@ class Silent:
 
     def advance(self, number: int) -> None:
         """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchful:
+    """Passes progress on, and raises Stopped when asked to stop; *so_far* says what was done."""
+
+    progress: Progress
+    stop: Halt
+    so_far: str = "nothing was changed"
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """Begin a phase, unless asked to stop."""
+        self._look()
+        self.progress.phase(name, total)
+
+    def advance(self, number: int) -> None:
+        """Note that so much more is done, unless asked to stop."""
+        self._look()
+        self.progress.advance(number)
+
+    def _look(self) -> None:
+        if self.stop.is_set():
+            raise Stopped(f"asked to stop; {self.so_far}")
 
 
 class Stop:

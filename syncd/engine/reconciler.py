@@ -27,6 +27,7 @@ from syncd.engine.parts import (
     RunReport,
     Silent,
     Stop,
+    Watchful,
 )
 from syncd.engine.planning import Order, Planned, make_plan
 from syncd.engine.reading import read_sources, read_target
@@ -210,7 +211,7 @@ class Reconciler:
         delta: bool = False,
     ) -> tuple[Order, Planned]:
         """Read both sides and decide; everything happens in the one transaction *tx*."""
-        progress = _Watchful(self.progress, self.stop)
+        progress = Watchful(self.progress, self.stop, "nothing was sent and nothing was changed")
         self.target.ledger.recall(capabilities.refused(tx, env, now))
         certificates = read_sources(
             tx, self.environment, self.sources, iso(now), progress, delta=delta
@@ -306,23 +307,3 @@ class Reconciler:
             raise AssertionError(
                 f"run {report.run}: {report.outcomes} does not sum to {report.planned} changes"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class _Watchful:
-    """Passes progress on, and leaves when asked to stop."""
-
-    progress: Progress
-    stop: Stop
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        self._look()
-        self.progress.phase(name, total)
-
-    def advance(self, number: int) -> None:
-        self._look()
-        self.progress.advance(number)
-
-    def _look(self) -> None:
-        if self.stop.is_set():
-            raise Stopped("asked to stop; nothing was sent and nothing was changed")

@@ -14,7 +14,7 @@ from syncd.state.database import know, one, rows, run, scratch, stream, upsert
 from syncd.state.pictures import TOMBSTONE
 from syncd.state.revisions import recall, remember, touch
 
-__all__ = ["begin", "merge", "only"]
+__all__ = ["begin", "combined", "merge", "only"]
 
 ORDER = "order of sources"
 """Under this name it is remembered in which order people were merged last."""
@@ -133,7 +133,7 @@ def _merged(tx: Connection, order: Sequence[int], combos: Combos) -> Iterator[Se
     )
     for key, group in groupby(found, key=lambda row: row.key):
         several = sorted(group, key=lambda row: place[row.source])
-        merged: Combined = combine([_combined(row) for row in several])
+        merged: Combined = combine([combined(row) for row in several])
         yield (
             key,
             several[0].source,
@@ -150,7 +150,8 @@ def _merged(tx: Connection, order: Sequence[int], combos: Combos) -> Iterator[Se
         )
 
 
-def _combined(row: Any) -> Combined:
+def combined(row: Any) -> Combined:
+    """Return a record, read with its attributes, as it takes part in merging."""
     return Combined(
         row.object_id,
         row.employee_id,

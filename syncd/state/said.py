@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from syncd.core.certificate import Certificate
-from syncd.core.merging import Combined, Origin, origins
+from syncd.core.merging import Origin, origins
 from syncd.state.database import rows
+from syncd.state.people import combined
 from syncd.state.pictures import TOMBSTONE
 from syncd.state.views import Document
 
@@ -76,7 +77,7 @@ def said_of(tx: Connection, person: str, order: Sequence[Teller]) -> Document:
         "sources": [
             _standing(teller) | facts(row) | {"deleted": _is_tombstone(row)} for teller, row in told
         ],
-        "counts": [_counts(each, told) for each in origins([_combined(row) for _, row in told])],
+        "counts": [_counts(each, told) for each in origins([combined(row) for _, row in told])],
     }
 
 
@@ -115,20 +116,6 @@ def _counts(origin: Origin, told: Sequence[tuple[Teller, Any]]) -> Document:
 def _value(field: str, row: Any) -> object:
     shown = facts(row)
     return shown[field] if field in shown else shown["attributes"].get(field)
-
-
-def _combined(row: Any) -> Combined:
-    return Combined(
-        row.object_id,
-        row.employee_id,
-        row.user_name,
-        row.mail,
-        row.enabled,
-        row.starts_on,
-        row.leaves_on,
-        row.attributes,
-        row.problem,
-    )
 
 
 def facts(row: Any) -> Document:
