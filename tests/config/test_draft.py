@@ -180,7 +180,7 @@ def test_what_fits_nothing_is_left_aside(
     [
         ("absent.csv", None),
         ("empty.csv", b""),
-        ("hr.csv.gz", gzip.compress(HR.encode())),
+        ("hr.csv.gz", gzip.compress(HR.encode(), mtime=0)),
         ("broken.jsonl", b'{"a": 1\n'),
         ("list.jsonl", b"[1, 2]\n"),
     ],
