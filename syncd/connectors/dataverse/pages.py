@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import httpx
 import msgspec
@@ -42,7 +43,7 @@ class Untracked(Exception):  # it is a branch, not an error
 
 def check(channel: Channel, rows: Iterable[tuple[str | None, ...]]) -> None:
     """Refuse ids that are no GUIDs: all of a page at once, because there may be many."""
-    ids = [one for row in rows for one in row if one]
+    ids = list(filter(None, chain.from_iterable(rows)))
     digits = "".join(ids).encode().translate(None, b"-")
     if len(digits) != 32 * len(ids) or digits.translate(None, b"0123456789abcdefABCDEF"):
         raise TargetIncomplete(f"{channel.host} gave a row whose id is no GUID; nothing was used")

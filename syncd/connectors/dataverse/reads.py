@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Annotated, Protocol, TypeVar
+from operator import attrgetter
+from typing import Annotated, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +15,7 @@ from syncd.connectors.dataverse.answers import Page, readable
 from syncd.connectors.dataverse.hinted import with_hints
 from syncd.connectors.dataverse.pages import Trail, changes, check, in_one, pages
 from syncd.connectors.dataverse.parts import in_parts
+from syncd.connectors.dataverse.sifting import Sifted, Versioned, sifter
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetIncomplete
@@ -126,10 +128,11 @@ def users(
     columns = dict.fromkeys([*USER_COLUMNS.split(","), *extra, *further])
     query = f"systemusers?$select={','.join(columns)}"
 
-    def some(trail: Trail) -> Iterator[list[_User]]:
-        seen = 0
-        for page in in_one(channel, query, size, decode, trail):
-            seen += len(page)
+    def some(trail: Trail) -> Iterator[list[Sifted[_User]]]:
+        seen = False
+        sift = sifter(kind, decode, known)
+        for page in in_one(channel, query, size, sift, trail):
+            seen = seen or bool(page)
             yield page
         if not seen:
             raise TargetIncomplete(
@@ -137,7 +140,7 @@ def users(
                 "check the application user's right to read users"
             )
 
-    return _unknown(channel, some, known, given, lambda row: (row.id, row.pointer))
+    return _unknown(channel, some, known, given, _user_ids)
 
 
 def users_since(
@@ -145,17 +148,21 @@ def users_since(
 ) -> Pages[UserRow]:
     """Give the users that changed since *token*, and the ids of those that are gone."""
     kind, _, given = _hinted(hints)
-    return _changed(channel, size, token, kind, given, lambda row: (row.id, row.pointer))
+    return _changed(channel, size, token, kind, given, _user_ids)
 
 
 def _hinted(
     hints: Sequence[Hint],
-) -> tuple[type[_User], Sequence[str], Callable[[_User], UserRow]]:
+) -> tuple[type[_User], Sequence[str], Callable[[Sequence[_User]], list[UserRow]]]:
     """Return how users are read: as what, with which further columns, and what they become."""
     if not hints:
-        return _User, (), _user
+        return _User, (), _users
     kind, columns, pairs = with_hints(_User, hints)
-    return kind, columns, lambda row: (*_user(row)[:10], pairs(row))
+    return (
+        kind,
+        columns,
+        lambda page: [(*row[:10], pairs(raw)) for raw, row in zip(page, _users(page), strict=True)],
+    )
 
 
 def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
@@ -168,8 +175,8 @@ def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
     columns = f"{USER_COLUMNS},{RUNG_COLUMNS[Rung.MAIL]}"
     query = f"systemusers?$select={columns}&$filter={quote(condition, safe='')}"
     rows = list(chain.from_iterable(pages(channel, query, size, _user_pages)))
-    check(channel, ((row.id, row.pointer) for row in rows))
-    return [_user(row) for row in rows]
+    check(channel, map(_user_ids, rows))
+    return _users(rows)
 
 
 def memberships(
@@ -178,15 +185,16 @@ def memberships(
     """Give the membership rows that are not *known*, likewise; *profiles* are all there are."""
     query = f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}"
 
-    def some(trail: Trail) -> Iterator[list[_Membership]]:
-        return in_parts(channel, query, size, _membership_pages, profiles, trail)
+    def some(trail: Trail) -> Iterator[list[Sifted[_Membership]]]:
+        sift = sifter(_Membership, _membership_pages, known)
+        return in_parts(channel, query, size, sift, profiles, trail)
 
-    return _unknown(channel, some, known, _membership, _membership_ids)
+    return _unknown(channel, some, known, _memberships, _membership_ids)
 
 
 def memberships_since(channel: Channel, size: int, token: str) -> Pages[MembershipRow]:
     """Give the membership rows that changed since *token*, likewise."""
-    return _changed(channel, size, token, _Membership, _membership, _membership_ids)
+    return _changed(channel, size, token, _Membership, _memberships, _membership_ids)
 
 
 def profiles(channel: Channel, size: int) -> list[ProfileRow]:
@@ -232,40 +240,37 @@ def fetch(channel: Channel, size: int, ids: Sequence[str]) -> dict[str, Membersh
             f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}&$filter=Microsoft.Dynamics.CRM.In("
             f"PropertyName='usermobileofflineprofilemembershipid',PropertyValues=[{values}])"
         )
-        for row in chain.from_iterable(pages(channel, query, size, _membership_pages)):
-            one, version, user, profile, active, flagged, created_on = _membership(row)
+        rows = list(chain.from_iterable(pages(channel, query, size, _membership_pages)))
+        for one, version, user, profile, active, flagged, created_on in _memberships(rows):
             if one in asked:
                 found[one] = Membership(one, user, profile, active, flagged, version, created_on)
     return found
 
 
-class _Versioned(Protocol):
-    id: str
-    etag: str
-
-
-Seen = TypeVar("Seen", bound=_Versioned)
+Row = TypeVar("Row")
+Seen = TypeVar("Seen", bound=Versioned)
 Given = TypeVar("Given")
-Ids = Callable[[Seen], tuple[str | None, ...]]
+Give = Callable[[Sequence[Row]], list[Given]]
+Ids = Callable[[Row], tuple[str | None, ...]]
 
 
 def _unknown(
     channel: Channel,
-    chain: Callable[[Trail], Iterator[list[Seen]]],
+    parts: Callable[[Trail], Iterator[list[Sifted[Seen]]]],
     known: set[str],
-    given: Callable[[Seen], Given],
+    given: Give[Seen, Given],
     ids: Ids[Seen],
 ) -> Pages[Given]:
     """Read everything, and give what is not known."""
     trail = Trail()
 
     def read() -> Iterator[list[Given]]:
-        for page in chain(trail):
+        for sifted in chain.from_iterable(parts(trail)):
             channel.throttle.check()
-            rows = list(_news(page, known))
-            check(channel, map(ids, rows))
-            if rows:
-                yield [given(row) for row in rows]
+            known.difference_update(sifted.marks)
+            check(channel, map(ids, sifted.news))
+            if sifted.news:
+                yield given(sifted.news)
         result.token = trail.link
 
     result: Pages[Given] = Pages(read())
@@ -287,9 +292,9 @@ def _changed(
     channel: Channel,
     size: int,
     token: str,
-    kind: type[Seen],
-    given: Callable[[Seen], Given],
-    ids: Ids[Seen],
+    kind: type[Row],
+    given: Give[Row, Given],
+    ids: Ids[Row],
 ) -> Pages[Given]:
     """Read what changed since a token; of a row that was deleted only its id is known."""
     trail = Trail()
@@ -306,7 +311,7 @@ def _changed(
                 else:
                     rows.append(readable(channel, token, decode, raw))
             check(channel, map(ids, rows))
-            yield [given(row) for row in rows]
+            yield given(rows)
         result.token = trail.link
 
     result: Pages[Given] = Pages(read())
@@ -322,50 +327,47 @@ def _deleted(channel: Channel, raw: msgspec.Raw) -> str | None:
     return entry.id.lower()
 
 
-def _membership_ids(row: _Membership) -> tuple[str | None, ...]:
-    return row.id, row.user, row.profile
+_membership_ids: Ids[_Membership] = attrgetter("id", "user", "profile")
+_user_ids: Ids[_User] = attrgetter("id", "pointer")
 
 
-def _news(page: Iterable[Seen], known: set[str]) -> Iterator[Seen]:
-    """Skip what is known and take it out. This runs for every row: nothing else may."""
-    for row in page:
-        mark = row.id.lower() + row.etag
-        if mark in known:
-            known.discard(mark)
-        else:
-            yield row
+# These run for every row of a first read: nothing is called that need not be.
 
 
-def _membership(row: _Membership) -> MembershipRow:
-    user, profile = row.user, row.profile
-    return (
-        row.id.lower(),
-        row.etag,
-        user.lower() if user else None,
-        profile.lower() if profile else None,
-        not row.state,
-        bool(row.flagged),
-        row.created_on or "",
-    )
+def _memberships(rows: Sequence[_Membership]) -> list[MembershipRow]:
+    return [
+        (
+            row.id.lower(),
+            row.etag,
+            row.user.lower() if row.user else None,
+            row.profile.lower() if row.profile else None,
+            not row.state,
+            bool(row.flagged),
+            row.created_on or "",
+        )
+        for row in rows
+    ]
 
 
-def _user(row: _User) -> UserRow:
-    return (
-        row.id.lower(),
-        row.etag,
-        row.user_name,
-        row.full_name,
-        row.object_id.lower() if row.object_id else None,
-        row.employee_id,
-        row.mail,
-        _candidate(row),
-        bool(row.disabled) or row.deleted == 1,
-        row.pointer.lower() if row.pointer else None,
-        (),
-    )
+def _users(rows: Sequence[_User]) -> list[UserRow]:
+    return [
+        (
+            row.id.lower(),
+            row.etag,
+            row.user_name,
+            row.full_name,
+            row.object_id.lower() if row.object_id else None,
+            row.employee_id,
+            row.mail,
+            row.access in PEOPLE and not _machine(row),
+            bool(row.disabled) or row.deleted == 1,
+            row.pointer.lower() if row.pointer else None,
+            (),
+        )
+        for row in rows
+    ]
 
 
-def _candidate(row: _User) -> bool:
-    """Whether this is a person's account (behaviour.md section 3)."""
-    machine = row.application or row.integration or row.setup or row.managed == STUB
-    return not machine and row.access in PEOPLE
+def _machine(row: _User) -> bool:
+    """Whether this is no person's account (behaviour.md section 3)."""
+    return bool(row.application or row.integration or row.setup or row.managed == STUB)
