@@ -22,6 +22,8 @@ __all__ = [
     "compile_mapping",
     "decode_attributes",
     "encode_attributes",
+    "encoder",
+    "ordinal",
 ]
 
 Cells = Sequence[object]
@@ -215,11 +217,11 @@ def _number(each: Field | None, kind: Type, at: Mapping[str, int]) -> Get[int]:
     def get(cells: Cells) -> int | None:
         raw = cells[index]
         if not isinstance(raw, str):
-            return _ordinal(read(raw))
+            return ordinal(read(raw))
         try:
             return memo[raw]
         except KeyError:
-            answer = _ordinal(read(raw))
+            answer = ordinal(read(raw))
         if len(memo) >= MEMO:
             memo.clear()
         memo[raw] = answer
@@ -228,7 +230,8 @@ def _number(each: Field | None, kind: Type, at: Mapping[str, int]) -> Get[int]:
     return get
 
 
-def _ordinal(value: Value) -> int | None:
+def ordinal(value: Value) -> int | None:
+    """Write a bool as 1 or 0, a date as its proleptic ordinal."""
     if value is None:
         return None
     return value.toordinal() if isinstance(value, date) else int(value is True)
@@ -243,7 +246,7 @@ def _attributes(
     indices = [at[text(each.column)] for each in fields.values()]
     # The first once more: an itemgetter of a single index would give no tuple.
     pick = itemgetter(*indices, indices[0])
-    readers = [(name, cell_reader(each)) for name, each in fields.items()]
+    encode = encoder(fields)
     memo: dict[object, Encoded] = {}
 
     def get(cells: Cells) -> Encoded:
@@ -254,19 +257,25 @@ def _attributes(
         if found is None:
             if len(memo) >= MEMO:
                 memo.clear()
-            found = memo[known] = _encoded(readers, picked)
+            found = memo[known] = encode(picked)
         return found
 
     return get
 
 
-def _encoded(readers: Sequence[tuple[str, Callable[[object], Value]]], picked: Cells) -> Encoded:
-    values: dict[str, Value] = {}
-    problems: list[str] = []
-    for (name, read), raw in zip(readers, picked, strict=False):
-        try:
-            values[name] = read(raw)
-        except Unfit as unfit:
-            values[name] = None
-            problems.append(str(unfit))
-    return encode_attributes(values), "; ".join(problems) or None
+def encoder(fields: Mapping[str, Field]) -> Callable[[Cells], Encoded]:
+    """Return what encodes the cells of attributes, given in the order of *fields*."""
+    readers = [(name, cell_reader(each)) for name, each in fields.items()]
+
+    def encode(picked: Cells) -> Encoded:
+        values: dict[str, Value] = {}
+        problems: list[str] = []
+        for (name, read), raw in zip(readers, picked, strict=False):
+            try:
+                values[name] = read(raw)
+            except Unfit as unfit:
+                values[name] = None
+                problems.append(str(unfit))
+        return encode_attributes(values), "; ".join(problems) or None
+
+    return encode

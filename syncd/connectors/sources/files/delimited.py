@@ -29,6 +29,7 @@ from syncd.connectors.sources.files.reading import (
     utc_now,
 )
 from syncd.connectors.sources.files.tally import Kind, Tally
+from syncd.core.columns import PageMapper, compile_page
 from syncd.core.identity import text
 from syncd.core.mapping import Mapper, PersonMapping, compile_mapping
 from syncd.core.ports import Known, Record
@@ -36,6 +37,8 @@ from syncd.core.ports import Known, Record
 __all__ = ["CsvSource"]
 
 CANDIDATES = (",", ";", "\t", "|")
+BATCH = 1000
+"""Lines that are looked at together."""
 SAMPLE = 50
 """Lines in which the header must end, where its delimiter is looked for."""
 
@@ -86,23 +89,28 @@ class CsvSource:
             table = self._table(
                 [*[""] * (first - 1), header.decode(encoding.codec)], encoding, tally
             )
-            limit = csv.field_size_limit()
-            codec, delimiter, salt = encoding.codec, table.delimiter, table.salt
-            for number, line in enumerate(lines, first + 1):
-                mark = blake2b(line, digest_size=16, person=salt).digest()
-                if mark in marks:
-                    marks.remove(mark)
-                    tally.rows += 1
+            for batch in iter(lambda: list(islice(lines, BATCH)), []):
+                records = table.batch(batch, marks, encoding.codec)
+                if records is not None:
+                    number += len(batch)
+                    yield from records
                     continue
-                if not line:
-                    continue
-                cells = line.decode(codec).split(delimiter)
-                if len(line) > limit and max(map(len, cells)) > limit:
-                    tally.note(Kind.CUT, number, _why(f"field limit ({limit})"))
-                    return
-                record = table.record(cells, mark, number)
-                if record is not None:
-                    yield record
+                for number, line in enumerate(batch, number + 1):  # noqa: B020  # it goes on
+                    mark = table.hash(line)
+                    if mark in marks:
+                        marks.remove(mark)
+                        tally.rows += 1
+                        continue
+                    if not line:
+                        continue
+                    cells = line.decode(encoding.codec).split(table.delimiter)
+                    limit = csv.field_size_limit()
+                    if len(line) > limit and max(map(len, cells)) > limit:
+                        tally.note(Kind.CUT, number, _why(f"field limit ({limit})"))
+                        return
+                    record = table.record(cells, mark, number)
+                    if record is not None:
+                        yield record
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding.codec)
             place = number, len(before) + 1
@@ -151,10 +159,17 @@ class CsvSource:
         if wrong:
             raise Unreadable(*wrong)
         salt = digest(encoding.codec, delimiter, header)
-        to_record = compile_mapping(self.mapping, header)
         codec = encoding.codec if encoding.plain else "utf-8"
         return _Table(
-            tally, delimiter, len(header), header.index(key) + 1, key, salt, codec, to_record
+            tally,
+            delimiter,
+            len(header),
+            header.index(key) + 1,
+            key,
+            salt,
+            codec,
+            compile_mapping(self.mapping, header),
+            compile_page(self.mapping, header),
         )
 
 
@@ -170,6 +185,45 @@ class _Table:
     salt: bytes
     codec: str
     to_record: Mapper
+    to_records: PageMapper
+
+    def batch(self, lines: list[bytes], marks: set[bytes], codec: str) -> list[Record] | None:
+        """
+        Map what is not known of some lines, and take the marks of what is known out of *marks*.
+
+        None, and nothing done, where something about a line must be said or looked at.
+        """
+        digests = list(map(self.hash, lines))
+        unique = set(digests)
+        new = unique.difference(marks) if marks else unique
+        if len(unique) != len(lines) or max(map(len, lines)) > csv.field_size_limit():
+            return None
+        records: list[Record] = []
+        if new:
+            fresh = [n for n, digest in enumerate(digests) if digest in new]
+            mapped = self._mapped([lines[n] for n in fresh], [digests[n] for n in fresh], codec)
+            if mapped is None:
+                return None
+            records = mapped
+        marks.difference_update(unique)
+        self.tally.rows += len(lines)
+        return records
+
+    def _mapped(self, lines: list[bytes], digests: list[bytes], codec: str) -> list[Record] | None:
+        try:
+            texts = b"\n".join(lines).decode(codec).split("\n")
+        except UnicodeDecodeError:
+            return None
+        rows = [line.split(self.delimiter) for line in texts]
+        if len(rows) != len(lines) or set(map(len, rows)) != {self.width} or b"" in lines:
+            return None
+        records = self.to_records(rows, digests)
+        # The list has no None any more, which is more than its type can say.
+        return None if None in records else records  # type: ignore[return-value]
+
+    def hash(self, line: bytes) -> bytes:
+        """Return the mark of a line."""
+        return blake2b(line, digest_size=16, person=self.salt).digest()
 
     def record(self, cells: Sequence[str], mark: bytes, number: int) -> Record | None:
         """Map a row that is whole and has a key; note any other."""
@@ -194,7 +248,7 @@ class _Table:
         line = self.delimiter.join(cells)
         if line.count(self.delimiter) != len(cells) - 1 or _has_marks(line):
             line = f'"{cells!r}'  # no line without quotes begins with one
-        return blake2b(line.encode(self.codec), digest_size=16, person=self.salt).digest()
+        return self.hash(line.encode(self.codec))
 
 
 def _has_marks(line: str) -> bool:
