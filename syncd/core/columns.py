@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from syncd.core.cells import Field, Type, Unfit, cell_reader
 from syncd.core.identity import guid, login, text
 from syncd.core.mapping import MEMO, PersonMapping, compile_mapping, encoder, ordinal
 from syncd.core.ports import Record
 
-__all__ = ["PageMapper", "compile_page"]
+__all__ = ["PageMapper", "compile_page", "normal_forms"]
 
 Row = Sequence[str]
 PageMapper = Callable[[Sequence[Row], Sequence[bytes]], list[Record | None]]
@@ -100,20 +100,22 @@ def _identity(
         return _nothing
     index = at[text(each.column)]
 
-    def read(columns: Sequence[Sequence[str]]) -> Sequence[str | None]:
-        values = _normal(columns[index], normal)
-        return [value or None for value in values] if "" in values else values
-
-    return read
+    return lambda columns: normal_forms(columns[index], normal)
 
 
-def _normal(cells: Sequence[str], normal: Callable[[str], str]) -> list[str]:
-    """Write cells in normal form; of plain texts that is what needs no call for each."""
-    joined = "".join(cells)
-    if not joined.isascii() or "{" in joined or "}" in joined:
-        return list(map(normal, cells))
-    stripped = map(str.strip, cells)
-    return list(stripped if normal is text else map(str.lower, stripped))
+def normal_forms(cells: Sequence[str | None], normal: Callable[[str], str]) -> Sequence[str | None]:
+    """Write cells in one of the normal forms of `core.identity`; what is empty then is None."""
+    present = [cell or "" for cell in cells] if None in cells else cast("Sequence[str]", cells)
+    joined = "".join(present)
+    if not joined:
+        return [None] * len(cells)
+    if joined.isascii() and "{" not in joined and "}" not in joined:
+        # Of plain texts that is what needs no call for each.
+        stripped = map(str.strip, present)
+        values = list(stripped if normal is text else map(str.lower, stripped))
+    else:
+        values = list(map(normal, present))
+    return [value or None for value in values] if "" in values else values
 
 
 def _number(each: Field | None, kind: Type, at: Mapping[str, int]) -> Read[int | _Odd | None]:

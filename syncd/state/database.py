@@ -352,39 +352,23 @@ def upsert(
     columns: Sequence[str],
     key: Sequence[str],
     values: Iterable[Sequence[object]],
-    *,
-    sort: bool = False,
 ) -> None:
-    """
-    Insert many rows, each in place of the one with its key; of two with one key the last stays.
-
-    With *sort* the rows are first set aside and then written in the order of the key,
-    which is faster where they come in another one.
-    """
-    names = ", ".join(columns)
-    sqlite = tx.dialect.name == "sqlite"
-    if sqlite and not sort:
+    """Insert many rows, each in place of the one with its key; of two alike the last stays."""
+    if tx.dialect.name == "sqlite":
         bulk(tx, table, columns, values, replace=True)
         return
+    names = ", ".join(columns)
     tx.exec_driver_sql("DROP TABLE IF EXISTS aside")
-    if sqlite:
-        tx.exec_driver_sql(f"CREATE TEMP TABLE aside ({names})")
-        bulk(tx, "aside", columns, values)
-        tx.exec_driver_sql(
-            f"INSERT OR REPLACE INTO {table} ({names}) SELECT {names} FROM aside "
-            f"ORDER BY {', '.join(key)}, rowid"
-        )
-    else:
-        tx.exec_driver_sql(f"CREATE TEMP TABLE aside AS SELECT {names} FROM {table} LIMIT 0")
-        tx.exec_driver_sql("ALTER TABLE aside ADD COLUMN place bigserial")
-        bulk(tx, "aside", columns, values)
-        rest = [column for column in columns if column not in key]
-        taken = ", ".join(f"{column} = excluded.{column}" for column in rest)
-        tx.exec_driver_sql(
-            f"INSERT INTO {table} ({names}) SELECT DISTINCT ON ({', '.join(key)}) {names} "
-            f"FROM aside ORDER BY {', '.join(key)}, place DESC "
-            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {taken}"
-        )
+    tx.exec_driver_sql(f"CREATE TEMP TABLE aside AS SELECT {names} FROM {table} LIMIT 0")
+    tx.exec_driver_sql("ALTER TABLE aside ADD COLUMN place bigserial")
+    bulk(tx, "aside", columns, values)
+    rest = [column for column in columns if column not in key]
+    taken = ", ".join(f"{column} = excluded.{column}" for column in rest)
+    tx.exec_driver_sql(
+        f"INSERT INTO {table} ({names}) SELECT DISTINCT ON ({', '.join(key)}) {names} "
+        f"FROM aside ORDER BY {', '.join(key)}, place DESC "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {taken}"
+    )
     tx.exec_driver_sql("DROP TABLE aside")
 
 

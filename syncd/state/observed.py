@@ -9,13 +9,15 @@ from itertools import chain
 
 from sqlalchemy import Connection
 
+from syncd.core.columns import normal_forms
 from syncd.core.errors import TokenExpired
 from syncd.core.hints import Hint
 from syncd.core.identity import guid, login, text
 from syncd.core.model import Profile
 from syncd.core.ports import MembershipRow, Pages, ProfileRow, Target, TeamProfileRow, UserRow
 from syncd.state import hints
-from syncd.state.database import bulk, column, know, one, rows, run, scratch, upsert
+from syncd.state.columns import filled, lay
+from syncd.state.database import bulk, column, know, one, rows, run, scratch
 from syncd.state.revisions import recall, remember, touch
 
 __all__ = [
@@ -205,22 +207,20 @@ def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
 # --- parts ------------------------------------------------------------------------------------
 
 
-def _users(env: int, page: Sequence[UserRow]) -> Iterator[Sequence[object]]:
-    for ident, etag, name, full, oid, eid, mail, candidate, disabled, pointer, _ in page:
-        yield (
-            env,
-            ident,
-            etag,
-            name,
-            full,
-            guid(oid) or None if oid else None,
-            text(eid) or None if eid else None,
-            login(name) or None if name else None,
-            login(mail) or None if mail else None,
-            int(candidate),
-            int(disabled),
-            pointer,
-        )
+def _users(env: int, page: Sequence[UserRow]) -> list[Sequence[object]]:
+    """Return what to write of some users, in the order of USER, column by column."""
+    *given, oid, eid, mail, candidate, disabled, pointer, _ = zip(*page, strict=True)
+    return [
+        [env] * len(page),
+        *given,
+        normal_forms(oid, guid),
+        normal_forms(eid, text),
+        normal_forms(given[2], login),
+        normal_forms(mail, login),
+        list(map(int, candidate)),
+        list(map(int, disabled)),
+        pointer,
+    ]
 
 
 def _known(tx: Connection, sql: str, env: int) -> set[str]:
@@ -233,15 +233,15 @@ def _write_users(
     """Write users over those that are there, and say if there were any; note their *ids*."""
     written = 0
 
-    def pages() -> Iterator[Sequence[object]]:
+    def pages() -> Iterator[list[Sequence[object]]]:
         nonlocal written
-        for page in read:
+        for page in filter(None, read):
             written += len(page)
             if ids is not None:
                 ids.update(row[0] for row in page)
-            yield from _users(env, page)
+            yield _users(env, page)
 
-    upsert(tx, "users", USER, ("env", "id"), pages())
+    lay(tx, "users", USER, ("env", "id"), pages())
     return written > 0
 
 
@@ -280,7 +280,9 @@ def _arrive(
         given += len(page)
         if seen is not None:
             seen.update(row[0] for row in page)
-        bulk(tx, "fresh", READING, (_reading(row) for row in _full(page, husks)))
+        full = _full(page, husks)
+        if full:
+            bulk(tx, "fresh", *filled(READING, _readings(full)))
     return _Arrived(given, seen, husks)
 
 
@@ -343,6 +345,8 @@ def _look_at(
 
 def _full(page: Sequence[MembershipRow], husks: dict[str, MembershipRow]) -> list[MembershipRow]:
     """Return the rows that are whole; the others become *husks*, unless they are whole later on."""
+    if not husks and all(row[2] and row[3] for row in page):
+        return list(page)
     full = []
     for row in page:
         if row[2] is None or row[3] is None:
@@ -351,6 +355,11 @@ def _full(page: Sequence[MembershipRow], husks: dict[str, MembershipRow]) -> lis
             husks.pop(row[0], None)
             full.append(row)
     return full
+
+
+def _readings(page: Sequence[MembershipRow]) -> list[Sequence[object]]:
+    *rest, active, flagged, created_on = zip(*page, strict=True)
+    return [*rest, list(map(int, active)), list(map(int, flagged)), created_on]
 
 
 def _reading(row: MembershipRow) -> tuple[object, ...]:

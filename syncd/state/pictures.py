@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from syncd.core.certificate import Certificate
 from syncd.core.ports import Known, ReadFacts, Record
+from syncd.state.columns import ascending, filled, octets
 from syncd.state.combos import Combos
 from syncd.state.database import bulk, column, one, rows, run, scratch
 
@@ -97,7 +98,9 @@ class Stage:
         """Prepare to set records aside; *extend* adds what rules read of identity."""
         self.tx = tx
         source = self.source = picture.id
-        self._table = "records" if picture.blank else f"incoming_{source}"
+        self._blank = picture.blank
+        self._aside = f"incoming_{source}"
+        self._table: str | None = None
         self._extend = extend
         self._combos = Combos(tx)
         self._seen: set[int] = set()
@@ -116,31 +119,58 @@ class Stage:
     def take(self, pages: Iterable[Sequence[Record]]) -> None:
         """Set all pages aside. A key that comes a second time is kept as a twin."""
         for page in pages:
-            prepared = self._rows(page)
-            self._combos.flush()
-            bulk(self.tx, self._table, FIELDS, prepared)
+            single = self._single(page)
+            if single:
+                table = self._table = self._table or self._place(single)
+                columns = self._columns(single)
+                self._combos.flush()
+                bulk(self.tx, table, *filled(FIELDS, columns))
         bulk(self.tx, f"twins_{self.source}", ("key", *RUNGS.split(", ")), self._twins)
+        if self._blank and self._table == self._aside:
+            self._write()
 
-    def _rows(self, page: Sequence[Record]) -> list[Sequence[object]]:
-        source, seen, extend = self.source, self._seen, self._extend
-        combos, number = self._combos.known, self._combos.number
-        prepared: list[Sequence[object]] = []
-        for record in page:
-            key, mark, oid, eid, login, mail, enabled, starts, leaves, attributes, problem = record
-            digest = hash(key)
+    def _place(self, page: Sequence[Record]) -> str:
+        """Choose by the first page where all are written: a first read is set aside if it pays."""
+        at_once = self.tx.dialect.name != "sqlite" or ascending([record[0] for record in page])
+        return "records" if self._blank and at_once else self._aside
+
+    def _single(self, page: Sequence[Record]) -> Sequence[Record]:
+        """Return the records whose keys come for the first time; the others become twins."""
+        seen = self._seen
+        # Two keys share a digest once in ten million reads of a million people. The second
+        # would then be missing from this one read, which removes nobody.
+        digests = [hash(record[0]) for record in page]
+        unique = set(digests)
+        if len(unique) == len(page) and seen.isdisjoint(unique):
+            seen |= unique
+            return page
+        single = []
+        for digest, record in zip(digests, page, strict=True):
             if digest in seen:
-                # Two keys share a digest once in ten million reads of a million people. The
-                # second would then be missing from this one read, which removes nobody.
-                self._twins.append((key, oid, eid, login, mail))
+                self._twins.append((record[0], *record[2:6]))
                 continue
             seen.add(digest)
-            if extend is not None:
-                attributes = extend(record)
-            combo = combos.get(attributes) or number(attributes)
-            prepared.append(
-                (key, source, mark, oid, eid, login, mail, enabled, starts, leaves, combo, problem)
-            )
-        return prepared
+            single.append(record)
+        return single
+
+    def _columns(self, page: Sequence[Record]) -> list[Sequence[object]]:
+        """Return what to write of some records, column by column."""
+        key, mark, *rest, attributes, problem = zip(*page, strict=True)
+        if self._extend is not None:
+            attributes = tuple(map(self._extend, page))
+        combos = list(map(self._combos.known.get, attributes))
+        if None in combos:
+            combos = [self._combos.number(each) for each in attributes]
+        source = [self.source] * len(page)
+        return [key, source, octets(self.tx, mark), *rest, combos, problem]
+
+    def _write(self) -> None:
+        """Write what was set aside where it stays, in the order in which it is kept there."""
+        columns = ", ".join(FIELDS)
+        aside = self._aside
+        sql = f"INSERT INTO records ({columns}) SELECT {columns} FROM {aside} ORDER BY key"
+        run(self.tx, sql)
+        run(self.tx, f"DELETE FROM {aside}")
 
 
 def publish(
