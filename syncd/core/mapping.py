@@ -15,6 +15,7 @@ from syncd.core.model import Value
 from syncd.core.ports import Record
 
 __all__ = [
+    "MEMO",
     "Field",
     "Mapper",
     "PersonMapping",

@@ -227,6 +227,36 @@ def test_pages_are_bounded(path: Path) -> None:
     assert reading.facts.rows == 25_000
 
 
+def odd_lines() -> list[str]:
+    """Write a header and 3500 rows, of which some are odd: doubled, ragged, keyless, unfit."""
+    rows = [f"E{n},u{n}@x.com,A{n % 7}" for n in range(3500)]
+    rows[10] = rows[9]  # on one page of lines
+    rows[2500] = rows[900]  # on two
+    rows[1999], rows[2000], rows[2001] = "E1999,ragged", ",keyless,A", ""
+    rows[3100] = "E3100, U3100@X.com ,\u00e9"
+    return [",".join(HEADER), *rows]
+
+
+@pytest.mark.parametrize("edited", [None, 2, 1001, 2003, 3499])
+def test_lines_looked_at_together_are_read_as_if_one_by_one(path: Path, edited: int | None) -> None:
+    """A quote in the header lets no line be looked at but by itself: all is as without it."""
+    lines = odd_lines()
+    plain, quoted = (
+        csv_source(path.with_name(name), "\n".join([head, *lines[1:]]))
+        for name, head in (("hr.csv", lines[0]), ("quoted.csv", f'"{HEADER[0]}",UPN,Department'))
+    )
+    records, facts = read(plain)
+    wanted, told = read(quoted)
+    marks = {record[1] for record in records[: edited or 0] if record[1]}
+    again, second = read(plain, Known(None, lambda: set(marks)))
+
+    assert records == wanted
+    assert facts.rows == told.rows == 3497
+    assert [each.replace("hr.csv", "quoted.csv") for each in facts.findings] == list(told.findings)
+    assert (again, second.rows) == (read(quoted, Known(None, lambda: set(marks)))[0], 3497)
+    assert second.gone == set()
+
+
 @pytest.mark.parametrize("quote", [False, True])
 def test_a_file_of_several_chunks_is_read_whole(path: Path, *, quote: bool) -> None:
     """Where the reading of bytes pauses says nothing about rows."""
