@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from syncd.core.model import Action, Situation
 
@@ -30,8 +30,7 @@ class Fault(StrEnum):
     CONFIGURATION = "configuration"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):  # a tuple, because a run may make a million
     """
     One change of one row, with the reason and the precondition under which it may be made.
 
@@ -54,8 +53,7 @@ class Change:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):  # likewise
     """How one change ended. `fault` is set exactly where `result` is FAILED."""
 
     number: int

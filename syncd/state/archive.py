@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any
@@ -17,6 +17,7 @@ from syncd.core.plan import Change
 from syncd.state.database import bulk, column, one, rows, run, stream
 
 __all__ = [
+    "COLUMNS",
     "Head",
     "adoptions",
     "amend",
@@ -35,6 +36,14 @@ __all__ = [
 ]
 
 PAGE = 1000
+COLUMNS = (
+    "c.action, c.membership, c.user_id, c.before, c.after, c.version, c.situation, c.reason, "
+    "c.person, c.user_name, c.title, c.number"
+)
+"""The columns of `changes c`, in the order of a Change's members."""
+ACTIONS = {str(action): action for action in Action}
+SITUATIONS = {str(situation): situation for situation in Situation}
+"""Looked up, because making a member of a text takes longer than the rest of its change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ def reconsider(tx: Connection, shown: str, fresh: str) -> list[Change]:
     )
     lost = rows(
         tx,
-        "SELECT c.* FROM changes c WHERE c.plan = :shown AND NOT EXISTS "
+        f"SELECT {COLUMNS} FROM changes c WHERE c.plan = :shown AND NOT EXISTS "
         f"(SELECT 1 FROM changes o WHERE o.plan = :fresh AND {SAME}) ORDER BY c.number",
         shown=shown,
         fresh=fresh,
@@ -228,35 +237,22 @@ def items(tx: Connection, plan: str, kind: str) -> Iterator[str]:
 
 def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
     """Return changes that may be sent, numbered above *after*: not held, and without a result."""
-    return [
-        change(row)
-        for row in rows(
-            tx,
-            "SELECT * FROM changes WHERE plan = :plan AND number > :after "
-            "AND held IS NULL AND result IS NULL ORDER BY number LIMIT :limit",
-            plan=plan,
-            after=after,
-            limit=limit,
-        )
-    ]
-
-
-def change(row: Any) -> Change:
-    """Read back a change."""
-    return Change(
-        action=Action(row.action),
-        membership=row.membership,
-        user=row.user_id,
-        before=row.before,
-        after=row.after,
-        version=row.version,
-        situation=Situation(row.situation),
-        reason=row.reason,
-        person=row.person,
-        user_name=row.user_name,
-        title=row.title,
-        number=row.number,
+    found = rows(
+        tx,
+        f"SELECT {COLUMNS} FROM changes c WHERE plan = :plan AND number > :after "
+        "AND held IS NULL AND result IS NULL ORDER BY number LIMIT :limit",
+        plan=plan,
+        after=after,
+        limit=limit,
     )
+    return [change(row) for row in found]
+
+
+def change(row: Sequence[Any]) -> Change:
+    """Read back a change from a row that begins with `COLUMNS`."""
+    action, row_id, user, before, after, version, situation, reason, *rest = row[:12]
+    found = SITUATIONS[situation]
+    return Change(ACTIONS[action], row_id, user, before, after, version, found, reason, *rest)
 
 
 def export(tx: Connection, plan: str, file: IO[bytes]) -> None:

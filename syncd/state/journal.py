@@ -8,15 +8,19 @@ settling, what follows from it, and its line in the audit log are one transactio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import Connection
 
-from syncd.core.model import Action, Membership, Origin
+from syncd.core.model import Action, Membership
 from syncd.core.plan import Change, Fault, Outcome, Result
+from syncd.state import outcomes
+from syncd.state.archive import COLUMNS
 from syncd.state.archive import change as read_change
 from syncd.state.cases import membership
-from syncd.state.database import bulk, many, rows, run, scratch, upsert
-from syncd.state.memory import LINK
+from syncd.state.database import bulk, rows, run, scratch
+from syncd.state.outcomes import AUDIT, DONE, WHO
 from syncd.state.revisions import touch
 
 __all__ = [
@@ -31,29 +35,6 @@ __all__ = [
     "settle_unsent",
     "skipped",
 ]
-
-DONE = (Result.APPLIED, Result.ALREADY)
-ORIGINS = {
-    Action.CREATE: Origin.CREATED,
-    Action.MOVE: Origin.MOVED,
-    Action.REACTIVATE: Origin.REACTIVATED,
-}
-LOSING = frozenset({"LEFT", "OUT_OF_SCOPE", "VANISHED", "USER_DISABLED", "UNASSIGNED"})
-AUDIT = (
-    "at",
-    "env",
-    "run",
-    "who",
-    "what",
-    "person",
-    "user_id",
-    "membership",
-    "before",
-    "after",
-    "why",
-    "result",
-)
-WHO = "syncd"
 
 
 def intend(
@@ -77,31 +58,19 @@ def settle(
     now: str,
 ) -> None:
     """Put on record how attempts went, with all that follows from it."""
-    many(
-        tx,
-        "UPDATE changes SET result = ?, detail = ? WHERE plan = ? AND number = ?",
-        [(str(o.result), o.detail or None, plan, c.number) for c, o in settled],
-    )
-    many(
-        tx,
-        "UPDATE journal SET settled = ?, result = ? WHERE run = ? AND number = ?",
-        [(now, str(o.result), run_number, c.number) for c, o in settled],
-    )
-    bulk(tx, "audit", AUDIT, [_line(env, run_number, c, o, now) for c, o in settled])
+    if not settled:
+        return
+    outcomes.gather(tx, settled)
+    outcomes.record(tx, plan)
+    outcomes.close(tx, run_number, now)
+    outcomes.log(tx, env, run_number, plan, now)
     done = [change for change, outcome in settled if outcome.result in DONE]
-    if done:
-        _remember(tx, env, run_number, plan, done, now)
-        touch(tx, f"rows:{env}")
-        _observe(tx, env, done)
-
-
-def _line(env: int, run_number: int, c: Change, o: Outcome, now: str) -> Sequence[object]:
-    result = f"{o.result}: {o.detail}" if o.detail else str(o.result)
-    why = f"{c.situation}: {c.reason}"
-    return (
-        now, env, run_number, WHO, str(c.action), c.person, c.user, c.membership, c.before, c.after,
-        why, result,
-    )  # fmt: skip
+    if not done:
+        return
+    touch(tx, f"rows:{env}")
+    if any(c.action.removes or outcomes.gives(c) for c in done):
+        touch(tx, f"links:{env}")
+    outcomes.follow(tx, env, run_number, plan, done, now)
 
 
 def note(
@@ -124,94 +93,6 @@ def note(
     bulk(tx, "audit", AUDIT, [line])
 
 
-def _remember(
-    tx: Connection, env: int, run_number: int, plan: str, done: Sequence[Change], now: str
-) -> None:
-    """Write the links, flags and losses that follow from what was done."""
-    given = [c for c in done if c.action in ORIGINS and c.user and c.person]
-    taken = [c for c in done if c.action.removes]
-    if given or taken:
-        touch(tx, f"links:{env}")
-    rungs = _rungs(tx, plan, given)
-    upsert(
-        tx,
-        "links",
-        (*LINK, "ended", "why"),
-        ("env", "user_id", "membership"),
-        [
-            (
-                env, c.user, c.membership, c.person, rungs.get(c.number) or "hand",
-                str(ORIGINS[c.action]), c.after, run_number, now, None, None,
-            )
-            for c in given
-        ],
-    )  # fmt: skip
-    many(
-        tx,
-        "UPDATE links SET ended = ?, why = ? "
-        "WHERE env = ? AND user_id = ? AND membership = ? AND ended IS NULL",
-        [(now, "syncd took the row away", env, c.user, c.membership) for c in taken if c.user],
-    )
-    lost = {c.person for c in taken if c.person and c.situation in LOSING}
-    bulk(tx, "losses", ("env", "person", "at"), [(env, person, now) for person in sorted(lost)])
-    bulk(
-        tx,
-        "flags",
-        ("env", "membership", "action", "at"),
-        [
-            (env, c.membership, str(c.action), now)
-            for c in done
-            if c.action in (Action.FLAG, Action.UNFLAG)
-        ],
-    )
-
-
-def _rungs(tx: Connection, plan: str, changes: Sequence[Change]) -> dict[int, str]:
-    if not changes:
-        return {}
-    first, last = changes[0].number, changes[0].number
-    for change in changes:
-        first, last = min(first, change.number), max(last, change.number)
-    found = rows(
-        tx,
-        "SELECT number, rung FROM changes WHERE plan = :plan AND number BETWEEN :first AND :last",
-        plan=plan,
-        first=first,
-        last=last,
-    )
-    return {row.number: row.rung for row in found}
-
-
-def _observe(tx: Connection, env: int, done: Sequence[Change]) -> None:
-    """Keep the picture of the target up to date; without a version, so that it is read again."""
-    made = [c for c in done if c.action is Action.CREATE]
-    upsert(
-        tx,
-        "memberships",
-        ("env", "user_id", "id", "version", "profile", "active", "flagged", "created_on"),
-        ("env", "user_id", "id"),
-        [(env, c.user, c.membership, "", c.after, 1, 0, "9999") for c in made],
-    )
-    where = "WHERE env = ? AND user_id = ? AND id = ?"
-    sets = {
-        Action.MOVE: "profile = ?",
-        Action.REACTIVATE: "profile = ?, active = 1",
-        Action.DEACTIVATE: "active = 0",
-        Action.FLAG: "flagged = 1",
-        Action.UNFLAG: "flagged = 0",
-    }
-    for action, what in sets.items():
-        values = [(env, c.user, c.membership) for c in done if c.action is action]
-        if "?" in what:
-            values = [(c.after, env, c.user, c.membership) for c in done if c.action is action]  # type: ignore[misc]  # one more value
-        many(tx, f"UPDATE memberships SET {what}, version = '' {where}", values)
-    gone = [c for c in done if c.action is Action.REMOVE]
-    many(tx, f"DELETE FROM memberships {where}", [(env, c.user, c.membership) for c in gone])
-    husks = [(env, c.membership) for c in done if c.action.removes and c.situation == "HUSK"]
-    husks += [(env, c.membership) for c in made if c.version is not None]  # emptied rows, taken
-    many(tx, "DELETE FROM husks WHERE env = ? AND id = ?", husks)
-
-
 # --- after a crash -----------------------------------------------------------------------------
 
 
@@ -223,18 +104,18 @@ def recover(tx: Connection, env: int, now: str) -> int:
     """
     open_ones = rows(
         tx,
-        "SELECT j.run AS attempt, c.* FROM journal j "
+        f"SELECT {COLUMNS}, j.run AS attempt, c.plan FROM journal j "
         "JOIN changes c ON c.plan = j.plan AND c.number = j.number "
-        "WHERE j.env = :env AND j.settled IS NULL ORDER BY j.run, j.number",
+        "WHERE j.env = :env AND j.settled IS NULL ORDER BY j.run, c.plan, j.number",
         env=env,
     )
     if not open_ones:
         return 0
     shown = _shown(tx, env, [row.membership for row in open_ones])
-    for row in open_ones:
-        change = read_change(row)
-        outcome = _as_shown(change, shown.get(change.membership))
-        settle(tx, env, row.attempt, row.plan, [(change, outcome)], now)
+    for (attempt, plan), found in groupby(open_ones, key=attrgetter("attempt", "plan")):
+        changes = [read_change(row) for row in found]
+        settled = [(change, _as_shown(change, shown.get(change.membership))) for change in changes]
+        settle(tx, env, attempt, plan, settled, now)
     run(
         tx,
         "UPDATE runs SET finished = :now, exit_code = COALESCE(exit_code, 2) "
@@ -285,12 +166,9 @@ def settle_unsent(
     now: str,
 ) -> None:
     """Put on record changes that were shown but not sent."""
-    many(
-        tx,
-        "UPDATE changes SET result = ?, detail = ? WHERE plan = ? AND number = ?",
-        [(str(o.result), o.detail, plan, c.number) for c, o in settled],
-    )
-    bulk(tx, "audit", AUDIT, [_line(env, run_number, c, o, now) for c, o in settled])
+    outcomes.gather(tx, settled)
+    outcomes.record(tx, plan)
+    outcomes.log(tx, env, run_number, plan, now)
 
 
 def _as_shown(change: Change, row: Membership | None) -> Outcome:

@@ -16,8 +16,12 @@ __all__ = ["numbers", "recall", "remember", "touch"]
 
 def touch(tx: Connection, what: str) -> None:
     """Note that an input changed."""
-    number = int(recall(tx, f"revision:{what}") or "0") + 1
-    remember(tx, f"revision:{what}", str(number))
+    run(
+        tx,
+        "INSERT INTO meta (name, value) VALUES (:name, '1') ON CONFLICT (name) "
+        "DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)",
+        name=f"revision:{what}",
+    )
 
 
 def numbers(tx: Connection, *what: str) -> str:

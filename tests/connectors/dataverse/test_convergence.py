@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,7 +171,7 @@ def test_a_change_that_fits_nothing_hurts_nobody_else(shapes: list[str], bad: in
     """A version that is out of date is moved or done already; the others go through."""
     world, changes = peopled(shapes)
     at = bad % len(changes)
-    changes[at] = replace(changes[at], version='W/"1"' if changes[at].version else None)
+    changes[at] = changes[at]._replace(version='W/"1"' if changes[at].version else None)
     others = [one for one in changes if one.user != changes[at].user]
 
     outcomes = world.open().apply(changes, 1)
