@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 
@@ -51,6 +52,8 @@ CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError)
 SENT = "syncd.sent"
 """Under this name a request carries when it was sent; no transport reads it."""
 _visible = re.compile(r"[!-~]+").fullmatch
+_parsed = lru_cache(maxsize=16)(httpx.URL)
+"""Batches all go to one url, and to parse it takes a tenth of the time of sending one."""
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:
@@ -295,9 +298,10 @@ class Channel:
         many it writes. Raises what httpx raises, TargetIncomplete for another host, and
         TargetThrottled or Stopped where the wait does not end.
         """
-        extensions = {"target": self._target(url)}
+        parsed, target = self._target(url)
+        extensions = {"target": target}
         request = self._client.build_request(
-            method, url, headers=headers, content=content, extensions=extensions
+            method, parsed, headers=headers, content=content, extensions=extensions
         )
         since = self.governor.enter(operations)
         answered: httpx.Headers | None = None
@@ -315,20 +319,20 @@ class Channel:
             self.governor.leave(since, answered, rows if good else 0)
         return response
 
-    def _target(self, url: str) -> bytes:
+    def _target(self, url: str) -> tuple[httpx.URL, bytes]:
         """
-        Return what goes into the request line, unchanged.
+        Return the url and, unchanged, what of it goes into the request line.
 
         httpx would encode some characters of a next link anew. Raises
         TargetIncomplete where the url leads elsewhere: our token would go along.
         """
         try:
-            parsed = httpx.URL(url)
+            parsed = _parsed(url)
         except httpx.InvalidURL as exc:
             raise self._elsewhere() from exc
         if not _visible(url) or origin(parsed) != self._origin or parsed.userinfo:
             raise self._elsewhere()
-        return b"/" + url.split("://", 1)[1].partition("/")[2].encode("ascii")
+        return parsed, b"/" + url.split("://", 1)[1].partition("/")[2].encode("ascii")
 
     def _elsewhere(self) -> TargetIncomplete:
         return TargetIncomplete(

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from syncd.core.errors import Stopped
 from syncd.core.failures import Effort, cause, kept
-from syncd.core.model import iso
+from syncd.core.model import Action, iso
 from syncd.core.plan import Change, Fault, Outcome, Result
 from syncd.core.ports import Target
 from syncd.core.settings import Failures
@@ -136,24 +138,35 @@ class Applying:
         return self.stop.is_set() or self.result.problem is not None
 
     def _batches(self) -> Iterator[list[Change]]:
-        """Cut the plan into batches; all changes of one user are in the same."""
-        rest: list[Change] = []
+        """
+        Cut the plan into batches; all changes of one user are in the same.
+
+        New rows leave apart from everything else: they take one request, and in one batch
+        with others it would be two.
+        """
+        new: list[Change] = []
+        others: list[Change] = []
+        for _, changes in groupby(self._waiting(), key=lambda change: change.user or change.number):
+            unit = list(changes)
+            pile = new if len(unit) == 1 and _makes(unit[0]) else others
+            if pile and len(pile) + len(unit) > self.target.batch_size:
+                yield pile.copy()
+                pile.clear()
+            pile += unit
+        if len(new) + len(others) <= self.target.batch_size:
+            new, others = sorted(new + others, key=attrgetter("number")), []
+        yield from filter(None, (new, others))
+
+    def _waiting(self) -> Iterator[Change]:
         after = 0
         while True:
-            size = self.target.batch_size
+            limit = self.target.batch_size * AHEAD
             with self.database.read() as tx:
-                more = archive.waiting(tx, self.plan, after, size * AHEAD)
-            rest += more
-            if not rest:
+                found = archive.waiting(tx, self.plan, after, limit)
+            yield from found
+            if len(found) < limit:
                 return
-            after = rest[-1].number
-            last = len(more) < size * AHEAD
-            while rest and (last or len(rest) > size):
-                cut = _boundary(rest, size)
-                if cut == len(rest) and not last:
-                    break
-                yield rest[:cut]
-                rest = rest[cut:]
+            after = found[-1].number
 
     def _close(self) -> Applied:
         detail = (
@@ -177,14 +190,6 @@ class Applying:
         )
 
 
-def _boundary(changes: list[Change], size: int) -> int:
-    """Return how many changes make a batch of at most *size* that divides no user."""
-
-    def ends(place: int) -> bool:
-        user = changes[place - 1].user
-        return place == len(changes) or user is None or changes[place].user != user
-
-    fits = [place for place in range(1, min(size, len(changes)) + 1) if ends(place)]
-    if fits:
-        return fits[-1]
-    return next(place for place in range(size, len(changes) + 1) if ends(place))
+def _makes(change: Change) -> bool:
+    """Whether a change makes a row, and does not take an emptied one."""
+    return change.action is Action.CREATE and change.version is None
