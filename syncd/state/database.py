@@ -220,6 +220,7 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
             "cache_size=-65536",
             "temp.cache_size=-32768",
             "foreign_keys=OFF",
+            "wal_autocheckpoint=8000",  # pages; by thousands, those written often are copied often
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -26,8 +26,9 @@ __all__ = [
 
 ENTITY_SET = "usermobileofflineprofilememberships"
 _json = msgspec.json.Encoder().encode
-_hex = "[0-9a-f]"
-_guids = re.compile(f"(?:{_hex}{{8}}(?:-{_hex}{{4}}){{3}}-{_hex}{{12}} )+").fullmatch
+_shape = bytes.maketrans(b"0123456789abcdef#", b"################?")
+GUID = b"########-####-####-####-############"
+"""What a GUID in lower case looks like when each of its digits is a #."""
 _etag = re.compile(r'(?:W/)?"[!#-~]*"').fullmatch
 STATE = {
     # statecode and statuscode are written as a pair (dataverse-web-api.md section 2.2)
@@ -69,7 +70,7 @@ def way(change: Change, refused: Refused) -> Message | None:
     return next((each for each in _ways(change, refused) if each not in refused), None)
 
 
-MAKE, REMOVE = Action.CREATE, Action.REMOVE
+MAKE, MOVE, REMOVE = Action.CREATE, Action.MOVE, Action.REMOVE
 CREATE, UPDATE, DELETE = Message.CREATE, Message.UPDATE, Message.DELETE
 """By these names because looking a member up takes longer than all else that is done here."""
 
@@ -130,12 +131,12 @@ def target(change: Change, run: int) -> str:
 
 def _changed(change: Change) -> str:
     """Return what an update writes."""
+    if change.action is MOVE:
+        (profile,) = _ids(change.after)
+        return f"{{{_bound(profile)}}}"
     match change.action:
         case Action.REMOVE:
             return NOBODY
-        case Action.MOVE:
-            (profile,) = _ids(change.after)
-            return f"{{{_bound(profile)}}}"
         case Action.CREATE:
             user, profile = _ids(change.user, change.after)
             name = "" if change.title is None else f'"name":{_json(change.title).decode()},'
@@ -161,11 +162,12 @@ def _bound(profile: str) -> str:
     return f'"MobileOfflineProfileId@odata.bind":"/mobileofflineprofiles({profile})"'
 
 
-def _ids(*values: str | None) -> list[str]:
-    ids = [value for value in values if value is not None]
-    if len(ids) < len(values) or not _guids(" ".join(ids) + " "):
-        raise ValueError("the change names an id that is no GUID in lower case; plan again")
-    return ids
+def _ids(*values: str | None) -> tuple[str, ...]:
+    # Each id of each change comes by here, and a pattern would take three times as long.
+    for value in values:
+        if value is None or value.encode("ascii", "replace").translate(_shape) != GUID:
+            raise ValueError("the change names an id that is no GUID in lower case; plan again")
+    return values  # type: ignore[return-value]  # none is None
 
 
 def done(change: Change, row: Membership | None) -> bool:
