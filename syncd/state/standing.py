@@ -19,6 +19,7 @@ from syncd.state import hints
 from syncd.state.advice import reindex
 from syncd.state.claims import settle
 from syncd.state.database import bulk, know, one, run, scratch
+from syncd.state.fitting import fit
 from syncd.state.presence import ANSWER, days
 from syncd.state.revisions import numbers, recall, remember
 
@@ -62,6 +63,7 @@ def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certifie
     reindex(tx, "standing.standing_person", "env, person")
     _doubtful(tx, env, policy)
     seekers(tx, env, hinted)
+    _by_hits(tx, env, policy, today)
     passed = settle(tx, env, policy, today, certified=certified)
     # Whoever passed a link on may have been considered for it alone: look again next time.
     remember(tx, f"standing:{env}", "" if passed else basis)
@@ -238,6 +240,19 @@ def _set_aside(tx: Connection, env: int, pool: str, columns: Sequence[str]) -> b
         run(tx, f"CREATE INDEX climbers_{column} ON climbers ({column})")
     know(tx, "climbers")
     return True
+
+
+def _by_hits(tx: Connection, env: int, policy: Policy, today: date) -> None:
+    """Place those who find one user only, though not by all that they say of themselves."""
+    fit(tx, env, policy)
+    run(
+        tx,
+        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, 'f.finding', 'f.rung')} "
+        "FROM fitting f JOIN users u ON u.env = :env AND u.id = f.user_id AND u.candidate = 1 "
+        f"JOIN people p ON p.key = f.person {ANSWER} ORDER BY u.id",
+        env=env,
+        today=today.toordinal(),
+    )
 
 
 def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
