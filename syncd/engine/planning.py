@@ -29,6 +29,7 @@ from syncd.state import (
     escrow,
     hints,
     observed,
+    partly,
     plans,
     quarantine,
     standing,
@@ -98,11 +99,11 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     context, references = prepare(tx, order, progress)
     base = plans.base(tx, order.env)
     progress.advance(0)
-    standing.correlate(tx, order.env, context.policy, context.today, certified=order.certified)
+    adopted = _correlate(tx, order, context)
     progress.advance(0)
     notebook = Notebook(tx, order.env, order.run, iso(order.now), order.shown)
     spool = Spool(tx, order.plan, context)
-    situations = _decide(tx, order, context, notebook, spool, progress)
+    situations = _decide(tx, order, context, notebook, spool, progress, adopted)
     _remark_profiles(spool, references)
     _remark_hints(tx, order, spool)
     reuse(tx, order.plan, order.env, context.refused)
@@ -118,6 +119,24 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
     notebook.close(order.plan)
     diff.release(tx, order.env, context.today)
     return _save(tx, order, context, situations, verdict)
+
+
+def _correlate(tx: Tx, order: Order, context: Context) -> int:
+    """
+    Find out who is whose user, of those only whom something new concerns if that can be known.
+
+    Of these the rows that are as wanted are adopted at once; returns how many there were.
+    """
+    policy, today = context.policy, context.today
+    if not order.everybody and order.shown is None:
+        adopted = partly.refresh(
+            tx, order.env, policy, today,
+            certified=order.certified, run_number=order.run, now=iso(order.now),
+        )  # fmt: skip
+        if adopted is not None:
+            return adopted
+    standing.correlate(tx, order.env, policy, today, certified=order.certified)
+    return 0
 
 
 def _review_failures(tx: Tx, order: Order) -> None:
@@ -163,18 +182,24 @@ def _ask_rules(tx: Tx, order: Order, progress: Progress) -> References:
         progress.advance(0)
         return judge(decode_attributes(attributes), today, rules)
 
-    answers.ask(tx, order.env, digest, answer)
+    new = answers.ask(tx, order.env, digest, answer)
     named = [rule.profile for rule in rules if rule.profile is not None]
-    return answers.resolve(tx, order.env, named, observed.resolve_profiles(tx, order.env))
+    profiles = observed.resolve_profiles(tx, order.env)
+    return answers.resolve(tx, order.env, named, profiles, new)
 
 
 def _decide(
-    tx: Tx, order: Order, context: Context, notebook: Notebook, spool: Spool, progress: Progress
+    tx: Tx,
+    order: Order,
+    context: Context,
+    notebook: Notebook,
+    spool: Spool,
+    progress: Progress,
+    adopted: int,
 ) -> Counter[str]:
     """Decide about every case, and count everybody: those who were left behind, too."""
     counts: Counter[str] = Counter()
     notebook.open()
-    adopted = 0
     limited = order.shown is not None
     if not order.everybody and not diff.unchanged(tx, order.env):
         adopted = diff.adopt(tx, order.env, order.run, notebook.now, shown=limited)

@@ -17,8 +17,9 @@ from syncd.core.model import Rung
 from syncd.core.ports import Pages, ReadFacts, Reading, Record, Target
 from syncd.core.rules import Rule
 from syncd.engine.parts import Environment, Progress, Ranked
-from syncd.state import bands, decisions, observed, people, pictures
+from syncd.state import accounts, bands, decisions, observed, people, pictures
 from syncd.state import hints as hinted
+from syncd.state.accounts import Difference
 from syncd.state.database import Tx
 from syncd.state.pictures import Picture, Stage
 
@@ -182,7 +183,7 @@ def read_target(
         hints = target.hints()
         hinted.note(tx, env, hints)
     reads = ",".join([*match, *map(str, hints.used)])
-    users = observed.users(tx, env, target, reads, hints.used, delta=delta)
+    users = accounts.users(tx, env, target, reads, hints.used, delta=delta)
     progress.phase("reading memberships")
     rows = observed.memberships(tx, env, target, delta=delta, left=users.gone)
     progress.phase("reading teams")
@@ -195,9 +196,7 @@ def read_target(
     ]
 
 
-def _missed(
-    found: observed.Difference, token: str | None, since: Callable[[str], Pages[Any]]
-) -> list[str]:
+def _missed(found: Difference, token: str | None, since: Callable[[str], Pages[Any]]) -> list[str]:
     """Return what was found otherwise and is not among the changes since the last read."""
     if token is None or not found.ids:
         return []

@@ -17,7 +17,7 @@ from syncd.core.case import Context, Decision, Step
 from syncd.core.decide import decide
 from syncd.core.model import Action, Presence, Situation
 from syncd.engine.planning import Order, prepare
-from syncd.state import cases, circle, standing, upcoming
+from syncd.state import cases, circle, hints, reach, standing, upcoming
 from syncd.state.cases import Subject
 from syncd.state.database import Tx
 from syncd.state.plans import user_of
@@ -89,7 +89,11 @@ class _Days:
     def __call__(self) -> Iterator[dict[str, Any]]:
         """Give what each day brings. What is to be done today is no news."""
         today = self.order.now.date()
-        with circle.narrow(self.tx, self.order.env, answers=self.by_day):
+        tx, env = self.tx, self.order.env
+        upcoming.begin(tx)
+        reach.spread(tx, env, hints.fields(tx, env, self.context.policy.match))
+        with circle.narrow(tx, env, "meta", "news", *(("answers",) if self.by_day else ())):
+            upcoming.unjudge(tx, env)
             self._judge(today, everybody=True)
             day = upcoming.later(self.tx, today)
             while day is not None and day <= self.last:

@@ -14,7 +14,17 @@ from syncd.state.database import Database, Tx, rows
 
 __all__ = ["aside"]
 
-JUDGING = ("answers", "environments", "finds", "links", "meta", "standing", "stranded")
+JUDGING = (
+    "answers",
+    "environments",
+    "finds",
+    "links",
+    "meta",
+    "news",
+    "standing",
+    "stranded",
+    "yields",
+)
 """What is written when the rules are asked and people are correlated."""
 
 READING = (

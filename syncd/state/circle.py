@@ -18,9 +18,9 @@ from syncd.core.case import Decision, Step
 from syncd.core.decide import GRACEFUL
 from syncd.core.model import Action, Origin, Rung
 from syncd.state.cases import Subject
-from syncd.state.database import Database, Tx, bulk, many, one, run, scratch
+from syncd.state.database import Database, Tx, bulk, many, one, run
 
-__all__ = ["MADE", "apart", "live", "narrow"]
+__all__ = ["MADE", "apart", "live", "narrow", "take_home"]
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def apart(database: Database) -> Iterator[Tx]:
     """Open a transaction that leaves nothing behind and, on SQLite, waits for nobody."""
     opened = database.read() if database.sqlite else database.rehearse()
     with opened as tx:
-        for name in ("meta", "answers"):
+        for name in ("meta", "news", "answers"):
             _shadow(tx, name)
         yield tx
 
@@ -44,12 +44,16 @@ WORLD = {
         "OR subject IN (SELECT 'u:' || user_id FROM around))"
     ),
     "losses": "env = :env AND person IN (SELECT person FROM circle)",
+    "doubles": "key IN (SELECT person FROM circle)",
     "standing": "false",
     "stranded": "false",
     "finds": "false",
+    "yields": "false",
+    "attended": "false",
 }
 KEYS = {
     "meta": ("meta_name", "name"),
+    "news": ("news_subject", "what, revision, subject"),
     "answers": ("answers_combo", "env, combo"),
     "sightings": ("sightings_subject", "env, subject"),
     "links": ("links_membership", "env, user_id, membership"),
@@ -59,21 +63,17 @@ KEYS = {
 
 
 @contextlib.contextmanager
-def narrow(tx: Connection, env: int, *, answers: bool) -> Iterator[None]:
+def narrow(tx: Connection, env: int, *written: str) -> Iterator[None]:
     """
-    Let only those who are coming be there, and whoever has to do with their users.
+    Let only those be there who are in `circle` and `around`.
 
-    With *answers* rules may be asked anew for each day.
+    What is *written* to these further tables is forgotten at the end, too.
     """
-    scratch(tx, "circle", "person TEXT PRIMARY KEY")
-    scratch(tx, "around", "user_id TEXT PRIMARY KEY")
-    _draw_circle(tx, env)
-    written = ("meta", "answers") if answers else ("meta",)
     shadowed = [name for name in written if not _shadowed(tx, name)]
     for name in (*shadowed, *WORLD):
         _shadow(tx, name, WORLD.get(name, "true"), env)
-    run(tx, "CREATE INDEX standing_person ON standing (env, person)")
-    run(tx, "DELETE FROM meta WHERE name = :name", name=f"standing:{env}")
+    for name in ("standing", "links"):
+        run(tx, f"CREATE INDEX {name}_person ON {name} (env, person)")
     _forget_plans(tx)
     yield  # after an error the transaction ends, and takes the small world with it
     for name in (*shadowed, *WORLD):
@@ -81,81 +81,19 @@ def narrow(tx: Connection, env: int, *, answers: bool) -> Iterator[None]:
     _forget_plans(tx)
 
 
-def _draw_circle(tx: Connection, env: int) -> None:
-    """Find whose users these people may get, and who else may have them."""
-    _add(tx, "circle", "SELECT DISTINCT person FROM coming WHERE person IS NOT NULL", env)
-    _add(tx, "around", "SELECT DISTINCT user_id FROM coming WHERE user_id IS NOT NULL", env)
-    for _ in range(2):
-        for sql in USERS_OF:
-            _add(tx, "around", sql, env)
-        _seek(tx, env)
-        for sql in PEOPLE_OF:
-            _add(tx, "circle", sql, env)
-    for sql in USERS_OF:
-        _add(tx, "around", sql, env)
-
-
-USERS_OF = (
-    "SELECT DISTINCT user_id FROM standing WHERE env = :env "
-    "AND person IN (SELECT person FROM circle)",
-    "SELECT DISTINCT user_id FROM links WHERE env = :env "
-    "AND person IN (SELECT person FROM circle) AND ended IS NULL",
-    "SELECT DISTINCT user_id FROM finds WHERE env = :env AND person IN (SELECT person FROM circle)",
-    "SELECT DISTINCT value FROM decisions WHERE env = :env AND kind = 'link' AND ended IS NULL "
-    "AND subject IN (SELECT person FROM circle)",
-)
-"""Users of the people in `circle`."""
-PEOPLE_OF = (
-    "SELECT DISTINCT person FROM standing WHERE env = :env "
-    "AND user_id IN (SELECT user_id FROM around)",
-    "SELECT DISTINCT person FROM links WHERE env = :env "
-    "AND user_id IN (SELECT user_id FROM around) AND ended IS NULL",
-    "SELECT DISTINCT person FROM finds WHERE env = :env "
-    "AND user_id IN (SELECT user_id FROM around)",
-    "SELECT DISTINCT subject FROM decisions WHERE env = :env AND kind = 'link' AND ended IS NULL "
-    "AND value IN (SELECT user_id FROM around)",
-)
-"""People of the users in `around`."""
-
-
-def _add(tx: Connection, table: str, sql: str, env: int) -> None:
-    values = {"env": env} if ":env" in sql else {}
-    run(tx, f"INSERT INTO {table} {sql} ON CONFLICT DO NOTHING", **values)
-
-
-def _seek(tx: Connection, env: int) -> None:
-    """
-    Look among all users for those who gave way to somebody when they were last judged.
-
-    Of nobody else the users must be looked for: who found any has a place, or explains them.
-    """
-    scratch(tx, "lost", "object_id TEXT, employee_id TEXT, user_name TEXT, mail TEXT")
-    run(
-        tx,
-        "INSERT INTO lost SELECT p.object_id, p.employee_id, p.user_name, p.mail FROM circle c "
-        "JOIN people p ON p.key = c.person JOIN stranded s ON s.env = :env AND s.person = c.person "
-        "WHERE s.quiet = 0",
-        env=env,
-    )
-    if not one(tx, "SELECT 1 FROM lost LIMIT 1"):
-        return
-    said = " UNION ALL ".join(f"SELECT {n} FROM lost WHERE {n} IS NOT NULL" for n in RUNGS)
-    found = " OR ".join(
-        f"u.{theirs} IN (SELECT {mine} FROM lost WHERE {mine} IS NOT NULL)"
-        for mine, theirs in RUNGS.items()
-    )
-    _add(tx, "around", f"SELECT u.id FROM users u WHERE u.env = :env AND ({found})", env)
-    hinted = f"SELECT h.user_id FROM hints h WHERE h.env = :env AND h.value IN ({said})"
-    _add(tx, "around", hinted, env)
-
-
-RUNGS = {
-    "object_id": "object_id",
-    "employee_id": "employee_id",
-    "user_name": "login",
-    "mail": "mail",
-}
-"""What people say of themselves, and where users have it."""
+def take_home(tx: Connection, env: int) -> None:
+    """Let what became of everybody in the small world be so in the large one."""
+    home = "main" if tx.dialect.name == "sqlite" else str(one(tx, "SELECT current_schema()"))
+    around = "env = :env AND user_id IN (SELECT user_id FROM around)"
+    circle = "env = :env AND person IN (SELECT person FROM circle)"
+    for name in ("standing", "finds", "yields", "links", "stranded"):
+        among = circle if name == "stranded" else around
+        run(tx, f"DELETE FROM {home}.{name} WHERE {among}", env=env)
+        run(tx, f"INSERT INTO {home}.{name} SELECT * FROM {name}")
+    names = "env, kind, person, user_id, husk"
+    listed = f"kind = 'husk' OR {circle} OR kind <> 'person' AND {around}"
+    run(tx, f"DELETE FROM {home}.attended WHERE env = :env AND ({listed})", env=env)
+    run(tx, f"INSERT INTO {home}.attended ({names}) SELECT {names} FROM attended")
 
 
 def _temporary(tx: Connection) -> str:

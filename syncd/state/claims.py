@@ -53,8 +53,12 @@ def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: 
             named[claim.user].append(claim)
     _add_placed(tx, env, policy, today, named, certified=certified)
     final = [claim for claim in claims if claim.user is None]
-    for _, group in sorted(named.items()):
-        final += contend(group) if len(group) > 1 else group
+    yielded = []
+    for user, group in sorted(named.items()):
+        settled = contend(group) if len(group) > 1 else group
+        yielded += [(env, user, claim.claimant.person) for claim in settled if claim.user is None]
+        final += settled
+    bulk(tx, "yields", ("env", "user_id", "person"), yielded)
     _write(tx, env, policy, today, final)
     return any(claim.passed_from is not None for claim in final)
 
@@ -295,4 +299,5 @@ def _pass(tx: Connection, env: int, claim: Claim) -> None:
         env=env, user=claim.user, rung=claim.rung,
         heir=claim.claimant.person, holder=claim.passed_from,
     )  # fmt: skip
-    touch(tx, f"links:{env}")
+    people = (claim.claimant.person, claim.passed_from)
+    touch(tx, f"links:{env}", [f"u:{claim.user}", *(f"p:{person}" for person in people)])

@@ -19,7 +19,18 @@ from syncd.state.database import know, one, rows, run, scratch
 from syncd.state.memory import LINK
 from syncd.state.revisions import numbers, recall, remember, touch
 
-__all__ = ["adopt", "attend", "keep", "release", "settled", "unchanged"]
+__all__ = [
+    "adopt",
+    "attend",
+    "keep",
+    "kept",
+    "left_behind",
+    "listed",
+    "look",
+    "release",
+    "settled",
+    "unchanged",
+]
 
 PRESENT = "s.first_day <= :today AND :today <= s.last_day"
 WANTED = f"a.reference IS NOT NULL AND {PRESENT}"
@@ -87,16 +98,7 @@ def attend(
     """
     if everybody or not unchanged(tx, env):
         remember(tx, f"attended:{env}", "")
-        run(tx, "DELETE FROM attended WHERE env = :env", env=env)
-        values = {"env": env, "today": today.toordinal(), "run": adopted_by}
-        for statement in _everybody() if everybody else _remarkable(adopted_by):
-            known = {name: value for name, value in values.items() if f":{name}" in statement}
-            run(
-                tx,
-                "INSERT INTO attended (env, kind, person, user_id, husk) "
-                f"SELECT :env, q.* FROM ({statement}) q",
-                **known,
-            )
+        look(tx, env, today, adopted_by=adopted_by, everybody=everybody)
     scratch(
         tx,
         "attention",
@@ -112,6 +114,22 @@ def attend(
     )
     know(tx, "attention")
     return int(one(tx, "SELECT count(*) FROM attention"))
+
+
+def look(
+    tx: Connection, env: int, today: date, *, adopted_by: int | None, everybody: bool = False
+) -> None:
+    """Look for those who need attention anew."""
+    run(tx, "DELETE FROM attended WHERE env = :env", env=env)
+    values = {"env": env, "today": today.toordinal(), "run": adopted_by}
+    for statement in _everybody() if everybody else _remarkable(adopted_by):
+        known = {name: value for name, value in values.items() if f":{name}" in statement}
+        run(
+            tx,
+            "INSERT INTO attended (env, kind, person, user_id, husk) "
+            f"SELECT :env, q.* FROM ({statement}) q",
+            **known,
+        )
 
 
 def unchanged(tx: Connection, env: int) -> bool:
@@ -169,6 +187,15 @@ def release(tx: Connection, env: int, today: date) -> None:
         env=env,
     )
     keep(tx, env, counts)
+
+
+def listed(tx: Connection, env: int) -> tuple[str, str] | None:
+    """Return what the list of those who need attention follows from; None if there is none."""
+    found = recall(tx, f"attended:{env}")
+    if not found:
+        return None
+    who, _, inputs = found.rpartition(";")
+    return who, inputs
 
 
 def _basis(tx: Connection, env: int) -> str | None:
@@ -254,8 +281,7 @@ def _around() -> list[str]:
 def settled(tx: Connection, env: int, today: date) -> Counter[Situation]:
     """Count those who were left behind: as wanted, or with nothing to want."""
     if unchanged(tx, env):
-        kept = json.loads(recall(tx, f"settled:{env}") or "{}")
-        return Counter({Situation(name): number for name, number in kept.items()})
+        return kept(tx, env)
     counts: Counter[Situation] = Counter()
     _add(
         counts,
@@ -280,6 +306,34 @@ def settled(tx: Connection, env: int, today: date) -> Counter[Situation]:
         env,
         today=today.toordinal(),
     )
+    return counts
+
+
+def kept(tx: Connection, env: int) -> Counter[Situation]:
+    """Return how many were left behind when that was last counted."""
+    found = json.loads(recall(tx, f"settled:{env}") or "{}")
+    return Counter({Situation(name): number for name, number in found.items()})
+
+
+def left_behind(tx: Connection, env: int, today: date) -> Counter[Situation]:
+    """Count likewise those in `circle` who are not listed as needing attention."""
+    circle = "person IN (SELECT person FROM circle)"
+    scratch(tx, "minded", "person TEXT PRIMARY KEY")
+    run(
+        tx,
+        "INSERT INTO minded SELECT DISTINCT person FROM attended "
+        f"WHERE env = :env AND kind = 'person' AND {circle}",
+        env=env,
+    )
+    among = f"WHERE s.env = :env AND s.{circle} AND s.person NOT IN (SELECT person FROM minded)"
+    counts: Counter[Situation] = Counter()
+    sql = f"SELECT s.wanted, count(*) AS number FROM standing s {among} GROUP BY 1"
+    _add(counts, tx, sql, env)
+    sql = (
+        f"SELECT CASE WHEN {WANTED} THEN 1 ELSE 0 END AS wanted, count(*) AS number "
+        f"FROM stranded s {ANSWER} {among} GROUP BY 1"
+    )
+    _add(counts, tx, sql, env, today=today.toordinal())
     return counts
 
 

@@ -67,9 +67,9 @@ def settle(
     done = [change for change, outcome in settled if outcome.result in DONE]
     if not done:
         return
-    touch(tx, f"rows:{env}")
+    touch(tx, f"rows:{env}", [f"plan:{plan}"])
     if any(c.action.removes or outcomes.gives(c) for c in done):
-        touch(tx, f"links:{env}")
+        touch(tx, f"links:{env}", [f"plan:{plan}"])
     outcomes.follow(tx, env, run_number, plan, done, now)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from syncd.core.case import Conflict, Decision
 from syncd.core.model import Origin, Rung
 from syncd.state.cases import Subject
-from syncd.state.database import bulk, know, run, scratch, upsert
-from syncd.state.revisions import numbers, recall, remember, touch
+from syncd.state.database import bulk, know, rows, run, scratch, upsert
+from syncd.state.revisions import gather, known, numbers, recall, remember, touch
 
 __all__ = ["LINK", "Notebook", "end_links_of_deleted_users"]
 
@@ -136,7 +136,7 @@ class Notebook:
         ]
         ended = [(link.user, link.membership) for _, decision in decided for link in decision.ended]
         if adopted or ended:
-            touch(self.tx, f"links:{self.env}")
+            touch(self.tx, f"links:{self.env}", _concerned(decided))
         self.end(ended, "its row is gone or no longer wanted")
         upsert(self.tx, "links", LINK, ("env", "user_id", "membership"), adopted)
 
@@ -242,21 +242,34 @@ class Notebook:
 
 
 def end_links_of_deleted_users(tx: Connection, env: int, now: str) -> None:
-    """End the links of users that the target no longer has."""
-    basis = numbers(tx, f"users:{env}", f"links:{env}")
-    if recall(tx, f"ended:{env}") == basis:
+    """End the links of users that the target no longer has. A new link has one that it has."""
+    basis, before = numbers(tx, f"users:{env}"), recall(tx, f"ended:{env}")
+    if before == basis:
         return
-    ended = run(
+    among = ""
+    if before and gather(tx, known(before)):
+        among = "AND user_id IN (SELECT substr(subject, 3) FROM concerned WHERE subject LIKE 'u:%')"
+    ended = rows(
         tx,
         "UPDATE links SET ended = :now, why = 'its user was deleted' WHERE env = :env "
-        "AND ended IS NULL AND NOT EXISTS (SELECT 1 FROM users u "
-        "WHERE u.env = :env AND u.id = links.user_id)",
+        f"AND ended IS NULL {among} AND NOT EXISTS (SELECT 1 FROM users u "
+        "WHERE u.env = :env AND u.id = links.user_id) RETURNING user_id, person",
         env=env,
         now=now,
     )
     if ended:
-        touch(tx, f"links:{env}")
-    remember(tx, f"ended:{env}", numbers(tx, f"users:{env}", f"links:{env}"))
+        users, people = (f"u:{row.user_id}" for row in ended), (f"p:{row.person}" for row in ended)
+        touch(tx, f"links:{env}", [*users, *people])
+    remember(tx, f"ended:{env}", basis)
+
+
+def _concerned(decided: Sequence[tuple[Subject, Decision]]) -> Iterator[str]:
+    """Name everybody whose links a decision changes."""
+    for subject, decision in decided:
+        users = [*(link.user for link in decision.ended), *(row.user for row in decision.adopted)]
+        yield from (f"u:{user}" for user in users if user is not None)
+        if users and subject.case.person is not None:
+            yield f"p:{subject.case.person}"
 
 
 def _conflict(conflict: Conflict) -> Sequence[object]:

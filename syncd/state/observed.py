@@ -1,50 +1,31 @@
-"""What the target showed: users, profiles, rows, and what teams bring."""
+"""What the target showed beside users: profiles, rows, and what teams bring."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from sqlalchemy import Connection
 
-from syncd.core.columns import normal_forms
 from syncd.core.errors import TokenExpired
-from syncd.core.hints import Hint
-from syncd.core.identity import guid, login, text
 from syncd.core.model import Profile
-from syncd.core.ports import MembershipRow, Pages, ProfileRow, Target, TeamProfileRow, UserRow
-from syncd.state import hints
-from syncd.state.columns import filled, lay
+from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow
+from syncd.state.accounts import GUID_LENGTH, Difference
+from syncd.state.columns import filled
 from syncd.state.database import bulk, column, know, one, rows, run, scratch
 from syncd.state.revisions import recall, remember, touch
 
 __all__ = [
-    "Difference",
     "environment",
     "memberships",
     "profiles",
     "resolve_profiles",
     "team_profiles",
-    "users",
+    "tokens",
 ]
 
-GUID_LENGTH = 36
-USER = (
-    "env",
-    "id",
-    "version",
-    "user_name",
-    "full_name",
-    "object_id",
-    "employee_id",
-    "login",
-    "mail",
-    "candidate",
-    "disabled",
-    "pointer",
-)
 READING = ("id", "version", "user_id", "profile", "active", "flagged", "created_on")
 FRESH = (
     "id TEXT, version TEXT, user_id TEXT, profile TEXT, "
@@ -75,74 +56,6 @@ def environment(tx: Connection, name: str, url: str) -> int:
 
 
 # --- reading --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What a read found otherwise than it was known: ids of rows, and of those that are gone."""
-
-    changed: frozenset[str] = frozenset()
-    gone: frozenset[str] = frozenset()
-
-    @property
-    def ids(self) -> frozenset[str]:
-        """The ids of both."""
-        return self.changed | self.gone
-
-
-def users(
-    tx: Connection,
-    env: int,
-    target: Target,
-    match: str,
-    further: Sequence[Hint] = (),
-    *,
-    delta: bool = False,
-) -> Difference:
-    """
-    Read the users; rows that are known with their version are not written again.
-
-    With *delta* only what changed is read, where the target knows that. *match* names
-    what is read of a user beside the essential; if it changes, nothing is known.
-    *further* are the hints among that.
-    """
-    if recall(tx, f"match:{env}") != match:
-        run(tx, "DELETE FROM users WHERE env = :env", env=env)
-        hints.forget(tx, env)
-        remember(tx, f"match:{env}", match)
-        remember(tx, f"token:{env}:users", "")
-    token = recall(tx, f"token:{env}:users")
-    if delta and token:
-        with (
-            contextlib.suppress(TokenExpired),
-            hints.gleaning(tx, env, target.users_since(token, further), further) as read,
-        ):
-            return _changed_users(tx, env, read)
-    known = _known(tx, "SELECT id || version AS mark FROM users WHERE env = :env", env)
-    stored = bool(known)
-    changed: set[str] = set()
-    with hints.gleaning(tx, env, target.users(known, further), further) as read:
-        written = _write_users(tx, env, read, changed if stored else None)
-        if _forget_marks(tx, env, known) or written:
-            touch(tx, f"users:{env}")
-            know(tx, "users")
-    remember(tx, f"token:{env}:users", read.token or "")
-    lost = {mark[:GUID_LENGTH] for mark in known} - changed
-    return Difference(frozenset(changed), frozenset(lost))
-
-
-def _changed_users(tx: Connection, env: int, read: Pages[UserRow]) -> Difference:
-    changed: set[str] = set()
-    _write_users(tx, env, read, changed)
-    if read.gone:
-        scratch(tx, "gone", "id TEXT PRIMARY KEY")
-        bulk(tx, "gone", ("id",), ((ident,) for ident in read.gone))
-        sql = "DELETE FROM users WHERE env = :env AND id IN (SELECT id FROM gone)"
-        run(tx, sql, env=env)
-    if changed or read.gone:
-        touch(tx, f"users:{env}")
-    remember(tx, f"token:{env}:users", read.token or "")
-    return Difference(frozenset(changed), frozenset(read.gone))
 
 
 def memberships(
@@ -189,11 +102,12 @@ def team_profiles(tx: Connection, env: int, found: Sequence[TeamProfileRow]) -> 
     """Replace what teams bring to their members."""
     now = {(user, profile) for user, profile, _ in found}
     sql = "SELECT user_id, profile FROM team_profiles WHERE env = :env"
-    if now == {(row.user_id, row.profile) for row in rows(tx, sql, env=env)}:
+    before = {(row.user_id, row.profile) for row in rows(tx, sql, env=env)}
+    if now == before:
         return
     run(tx, "DELETE FROM team_profiles WHERE env = :env", env=env)
     bulk(tx, "team_profiles", ("env", "user_id", "profile"), ((env, *pair) for pair in sorted(now)))
-    touch(tx, f"users:{env}")
+    touch(tx, f"users:{env}", (f"u:{user}" for user, _ in now ^ before))
 
 
 def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
@@ -207,52 +121,8 @@ def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
 # --- parts ------------------------------------------------------------------------------------
 
 
-def _users(env: int, page: Sequence[UserRow]) -> list[Sequence[object]]:
-    """Return what to write of some users, in the order of USER, column by column."""
-    *given, oid, eid, mail, candidate, disabled, pointer, _ = zip(*page, strict=True)
-    return [
-        [env] * len(page),
-        *given,
-        normal_forms(oid, guid),
-        normal_forms(eid, text),
-        normal_forms(given[2], login),
-        normal_forms(mail, login),
-        list(map(int, candidate)),
-        list(map(int, disabled)),
-        pointer,
-    ]
-
-
 def _known(tx: Connection, sql: str, env: int) -> set[str]:
     return set(column(tx, sql, env=env))
-
-
-def _write_users(
-    tx: Connection, env: int, read: Iterable[Sequence[UserRow]], ids: set[str] | None
-) -> bool:
-    """Write users over those that are there, and say if there were any; note their *ids*."""
-    written = 0
-
-    def pages() -> Iterator[list[Sequence[object]]]:
-        nonlocal written
-        for page in filter(None, read):
-            written += len(page)
-            if ids is not None:
-                ids.update(row[0] for row in page)
-            yield _users(env, page)
-
-    lay(tx, "users", USER, ("env", "id"), pages())
-    return written > 0
-
-
-def _forget_marks(tx: Connection, env: int, left: set[str]) -> bool:
-    """Delete the users whose mark did not come back and that were not written anew."""
-    if not left:
-        return False
-    scratch(tx, "gone", "mark TEXT PRIMARY KEY")
-    bulk(tx, "gone", ("mark",), ((mark,) for mark in left))
-    sql = "DELETE FROM users WHERE env = :env AND id || version IN (SELECT mark FROM gone)"
-    return run(tx, sql, env=env) != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +163,14 @@ def _settle(
     remember(tx, f"token:{env}:memberships", token or "")
     if not (arrived.given or gone):
         return Difference()
-    touch(tx, f"rows:{env}")
     seen, husks = arrived.seen, arrived.husks
     if _repeated(tx, arrived):
         _keep_last(tx, husks)
+    concerned = None
     if seen is not None:
-        _forget_rows(tx, env, seen | gone)
+        concerned = _forget_rows(tx, env, seen | gone)
+        concerned.update(column(tx, "SELECT DISTINCT user_id FROM fresh"))
+    touch(tx, f"rows:{env}", None if concerned is None else (f"u:{user}" for user in concerned))
     _write_rows(tx, env)
     know(tx, "memberships")
     bulk(tx, "husks", ("env", *READING), ((env, *_reading(row)) for row in husks.values()))
@@ -376,15 +248,18 @@ def _keep_last(tx: Connection, husks: Iterable[str]) -> None:
     run(tx, f"DELETE FROM fresh WHERE place IN ({sql})")
 
 
-def _forget_rows(tx: Connection, env: int, ids: set[str]) -> None:
-    """Delete rows that are gone or were read anew, whatever user and table they were kept under."""
-    if not ids:
-        return
+def _forget_rows(tx: Connection, env: int, ids: set[str]) -> set[str]:
+    """
+    Delete rows that are gone or were read anew, whatever user and table they were kept under.
+
+    Returns whose they were.
+    """
     scratch(tx, "gone", "id TEXT PRIMARY KEY")
     bulk(tx, "gone", ("id",), ((ident,) for ident in ids))
-    for table in ("memberships", "husks"):
-        sql = f"DELETE FROM {table} WHERE env = :env AND id IN (SELECT id FROM gone)"
-        run(tx, sql, env=env)
+    where = "WHERE env = :env AND id IN (SELECT id FROM gone)"
+    found = rows(tx, f"DELETE FROM memberships {where} RETURNING user_id", env=env)
+    run(tx, f"DELETE FROM husks {where}", env=env)
+    return {row.user_id for row in found}
 
 
 def _write_rows(tx: Connection, env: int) -> None:

@@ -12,7 +12,7 @@ from syncd.core.merging import Combined, combine
 from syncd.state.combos import Combos
 from syncd.state.database import know, one, rows, run, scratch, stream, upsert
 from syncd.state.pictures import TOMBSTONE
-from syncd.state.revisions import recall, remember, touch
+from syncd.state.revisions import recall, remember, touch, touch_from
 
 __all__ = ["begin", "combined", "merge", "only"]
 
@@ -70,7 +70,11 @@ def merge(tx: Connection, order: Sequence[int]) -> None:
     whole = not one(tx, "SELECT 1 FROM people LIMIT 1")
     if not whole and not one(tx, "SELECT 1 FROM dirty LIMIT 1"):
         return
-    touch(tx, "people")
+    if whole:
+        touch(tx, "people")
+    else:
+        number = int(one(tx, "SELECT count(*) FROM dirty"))
+        touch_from(tx, "people", "SELECT 'p:' || key FROM dirty", number)
     changed = "true" if whole else "r.key IN (SELECT key FROM dirty)"
     run(tx, "DELETE FROM people WHERE key IN (SELECT key FROM dirty)")
     scratch(tx, "several", "key TEXT PRIMARY KEY")

@@ -307,8 +307,9 @@ def _lay_over(tx: Connection, source: int, *, certified: bool) -> None:
     else:
         run(
             tx,
-            f"UPDATE {incoming} SET doubled = 1, mark = NULL WHERE doubled = 0 AND key IN "
-            "(SELECT key FROM records WHERE source = :source AND doubled = 1)",
+            f"UPDATE {incoming} SET doubled = 1, mark = NULL WHERE doubled = 0 AND EXISTS "
+            f"(SELECT 1 FROM records r WHERE r.key = {incoming}.key AND r.source = :source "
+            "AND r.doubled = 1)",
             source=source,
         )
     run(

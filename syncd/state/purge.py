@@ -101,6 +101,7 @@ def forget_environment(tx: Tx, env: int) -> None:
     run(tx, f"DELETE FROM certificates WHERE run IN ({own})", env=env)
     for table in OF_ENVIRONMENTS:
         run(tx, f"DELETE FROM {table} WHERE env = :env", env=env)
+    run(tx, "DELETE FROM news WHERE what LIKE :what", what=f"%:{env}")
     # Numbers are stamped on rows: the last one stays, so that none comes again.
     last = "(SELECT max(id) FROM runs)"
     run(tx, f"DELETE FROM runs WHERE env = :env AND id <> {last}", env=env)

@@ -36,7 +36,7 @@ def forget_links(tx: Connection, env: int, person: str, *, reason: str, who: str
         now=now, why=f"withdrawn by {who}: {reason}", env=env, person=person,
     )  # fmt: skip
     if ended:
-        touch(tx, f"links:{env}")
+        touch(tx, f"links:{env}", [f"p:{person}"])
         what = "1 link withdrawn" if ended == 1 else f"{ended} links withdrawn"
         note(tx, now, who, what, reason, env=env, person=person)
     return ended

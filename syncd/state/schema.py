@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["FLAG", "ID", "key", "metadata", "table"]
+__all__ = ["FLAG", "FOUND_BY", "ID", "key", "metadata", "table"]
 
 metadata = MetaData()
 ID = Text().with_variant(Text(collation="C"), "postgresql")
@@ -41,9 +41,15 @@ def key(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] = ID) -> Column
     return Column(name, kind, primary_key=True, nullable=False)
 
 
+FOUND_BY = ("object_id", "employee_id", "login", "mail")
+"""Columns of users by which people find theirs."""
+
 # --- what the sources said -----------------------------------------------------------
 
 meta = table("meta", key("name"), Column("value", Text, nullable=False))
+
+news = table("news", key("what"), key("revision", Integer), key("subject"))
+"""Whom a change of some input concerned, by the revision that it made; see `revisions`."""
 
 environments = Table(
     "environments",
@@ -163,6 +169,7 @@ users = table(
     Column("candidate", FLAG, nullable=False),
     Column("disabled", FLAG, nullable=False),
     Column("pointer", ID),
+    *(Index(f"users_{name}", "env", name) for name in FOUND_BY),
 )
 
 profiles = table(
@@ -249,6 +256,9 @@ stranded = table(
 
 finds = table("finds", key("env", Integer), key("user_id"), key("person"))
 """Who else explains a user."""
+
+yields = table("yields", key("env", Integer), key("user_id"), key("person"))
+"""Who found a user and gave way to somebody else."""
 
 links = table(
     "links",

@@ -23,7 +23,7 @@ from syncd.state.fitting import fit
 from syncd.state.presence import ANSWER, days
 from syncd.state.revisions import numbers, recall, remember
 
-__all__ = ["correlate"]
+__all__ = ["basis", "correlate", "place"]
 
 PERSON = {
     Rung.OBJECT_ID: "object_id",
@@ -50,9 +50,16 @@ COLUMNS = "env, user_id, person, finding, rung, combo, first_day, last_day, want
 
 def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> None:
     """Bring `standing`, `stranded` and `finds` up to date, if anything they follow from changed."""
-    basis = _basis(tx, env, policy, today, certified=certified)
-    if recall(tx, f"standing:{env}") == basis:
+    now = basis(tx, env, policy, today, certified=certified)
+    if recall(tx, f"standing:{env}") == now:
         return
+    passed = place(tx, env, policy, today, certified=certified)
+    # Whoever passed a link on may have been considered for it alone: look again next time.
+    remember(tx, f"standing:{env}", "" if passed else now)
+
+
+def place(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> bool:
+    """Find out anew who is whose user. Returns whether a link was passed on."""
     _clear(tx, env)
     run(tx, "DROP INDEX IF EXISTS standing_person")
     scratch(tx, "unclear", "person TEXT PRIMARY KEY")
@@ -64,12 +71,11 @@ def correlate(tx: Connection, env: int, policy: Policy, today: date, *, certifie
     _doubtful(tx, env, policy)
     seekers(tx, env, hinted)
     _by_hits(tx, env, policy, today)
-    passed = settle(tx, env, policy, today, certified=certified)
-    # Whoever passed a link on may have been considered for it alone: look again next time.
-    remember(tx, f"standing:{env}", "" if passed else basis)
+    return settle(tx, env, policy, today, certified=certified)
 
 
-def _basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> str:
+def basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> str:
+    """Return what it depends on: the numbers of inputs, and behind a semicolon all else."""
     inputs = numbers(tx, "people", f"users:{env}", f"answers:{env}", f"links:{env}", "decisions")
     match = ",".join(policy.match)
     protected = ",".join(sorted(policy.protected))
@@ -77,7 +83,7 @@ def _basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: 
 
 
 def _clear(tx: Connection, env: int) -> None:
-    for table in ("standing", "stranded", "finds"):
+    for table in ("standing", "stranded", "finds", "yields"):
         run(tx, f"DELETE FROM {table} WHERE env = :env", env=env)
 
 

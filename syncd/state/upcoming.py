@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Situation
 from syncd.core.settings import Policy
+from syncd.state import reach
 from syncd.state.database import bulk, one, rows, run, scratch
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "Span",
     "Turn",
     "attend",
+    "begin",
     "connect",
     "gather",
     "known_since",
     "later",
     "meet",
+    "unjudge",
     "widen",
 ]
 
@@ -146,6 +149,19 @@ def meet(tx: Connection, most: int | None) -> int:
 
 
 # --- from day to day ------------------------------------------------------------------------
+
+
+def begin(tx: Connection) -> None:
+    """Let the small world begin with those who are coming."""
+    reach.begin(tx)
+    for table, name in (("circle", "person"), ("around", "user_id")):
+        coming = f"SELECT DISTINCT {name}, 0 FROM coming WHERE {name} IS NOT NULL"
+        run(tx, f"INSERT INTO {table} {coming}")
+
+
+def unjudge(tx: Connection, env: int) -> None:
+    """Let it be open who is whose user in the small world."""
+    run(tx, "DELETE FROM meta WHERE name = :name", name=f"standing:{env}")
 
 
 def later(tx: Connection, after: date | None) -> date | None:

@@ -28,7 +28,7 @@ from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.core.hints import Hint
 from syncd.core.model import Rung
 from syncd.core.ports import MembershipRow, Pages, Target, UserRow
-from syncd.state import observed
+from syncd.state import accounts, observed
 from syncd.state.database import Database
 from tests.bench.cycle import ENVIRONMENT
 
@@ -145,7 +145,7 @@ def _reads(database: Database, url: str, match: Sequence[Rung]) -> Iterator[Read
     with database.begin() as tx:
         env = observed.environment(tx, ENVIRONMENT, url)
         rungs = ",".join(match)
-        yield _measured("users", url, lambda target: observed.users(tx, env, target, rungs))
+        yield _measured("users", url, lambda target: accounts.users(tx, env, target, rungs))
         yield _measured("memberships", url, lambda target: observed.memberships(tx, env, target))
 
 

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import pytest
 
 from syncd.engine.parts import RunReport
-from tests.company import profile
-from tests.world import World, number, opened
-
-FIELD, OFFICE = number(2, 1), number(2, 2)
-
-
-def person(which: int, status: str = "Active", department: str = "field") -> tuple[str, ...]:
-    """Say of a person what HR does."""
-    name = f"u{which}@contoso.com"
-    return (f"E{which}", "", f"{which}", name, name, status, "", "", department, "9", "")
-
-
-def user(which: int) -> dict[str, object]:
-    """Describe a user."""
-    name = f"u{which}@contoso.com"
-    return {"systemuserid": number(1, which), "domainname": name, "fullname": f"User {which}",
-            "employeeid": f"{which}", "internalemailaddress": name}  # fmt: skip
+from tests.engine.crew import person
+from tests.world import World
 
 
 @dataclass(slots=True)
@@ -41,20 +22,6 @@ class Steps:
 
     def advance(self, number: int) -> None:
         """Pass over it."""
-
-
-@pytest.fixture
-def world(tmp_path: Path, database_url: str) -> Iterator[World]:
-    """Give four people of the field, with their accounts."""
-    database = opened(database_url)
-    found = {
-        "systemusers": [user(which) for which in range(1, 5)],
-        "mobileofflineprofiles": [profile(FIELD, "Field"), profile(OFFICE, "Office")],
-    }
-    world = World(tmp_path, database, rows=found)
-    world.says(person(which) for which in range(1, 5))
-    yield world
-    database.close()
 
 
 def run(world: World) -> tuple[RunReport, int]:

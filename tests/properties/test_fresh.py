@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from sqlalchemy import text
 
 from syncd.state import archive
 from tests.properties.stage import Stage, searching
-from tests.strategies import Scene, scenes
+from tests.strategies import Scene, begin, scenes
 from tests.world import Picture, World, picture
 
 LASTING = ("links", "sightings", "pendings", "conflicts", "flags", "losses", "finds")
 DERIVED = ("standing", "stranded", "finds", "answers", "users", "memberships", "husks", "profiles")
+
+KEPT = ("revision", "standing", "attended", "settled", "asked", "named", "base", "ended")
+AMONG = " OR ".join(f"name LIKE '{name}:%'" for name in KEPT)
+NUMBERS = ("DELETE FROM news", f"DELETE FROM meta WHERE {AMONG}")  # noqa: S608  # our own
+"""What is forgotten so that nothing is known to have stayed as it was."""
 
 
 def told(world: World, *forgotten: str) -> tuple[object, dict[str, int], Picture]:
@@ -32,8 +39,23 @@ def test_a_long_life_judges_as_a_fresh_look_does(stage: Stage, scene: Scene) -> 
         scene.live(world)
         known = told(world)
 
-        numbers = "DELETE FROM meta WHERE name LIKE 'standing:%' OR name LIKE 'revision:%'"
-        assert told(world, numbers) == known
+        assert told(world, *NUMBERS) == known
         everything = [f"DELETE FROM {table}" for table in DERIVED]  # noqa: S608  # our own
         files = "UPDATE sources SET content = NULL"
         assert told(world, "DELETE FROM meta", *everything, files) == known
+
+
+@searching(0.3)
+@given(scenes(gates=True, most=6))
+def test_judging_whom_news_concern_comes_to_judging_everybody(stage: Stage, scene: Scene) -> None:
+    """Several times a day: whatever people, users, rows and operators did in between."""
+    with stage(scene) as world:
+        world.delta = len(scene.days) % 2 == 0
+        world.reconcile()
+        for day in scene.days:
+            begin(world, replace(day, hours=0))
+            known = told(world)
+
+            assert told(world, *NUMBERS) == known
+            world.reconcile()
+        assert told(world, *NUMBERS) == told(world)

@@ -42,7 +42,7 @@ from tests.strategies import FAR
 from tests.world import NOW, URL, World
 
 TABLES = {table.name for table in metadata.sorted_tables} - {"leases", "replicas"}
-FORGOTTEN = {"meta", "sources", "audit", "jobs", "decisions"}
+FORGOTTEN = {"news", "meta", "sources", "audit", "jobs", "decisions"}
 """Tables of which a restore changes something."""
 SECONDS = 60.0
 SMALL = small_world()
