@@ -236,6 +236,7 @@ class World:
                 plan="plan",
                 certificates=certificates,
                 everybody=everybody,
+                delta=self.delta,
             )
             return make_plan(tx, order, Silent()), certificates
 

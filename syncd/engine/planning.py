@@ -66,8 +66,9 @@ class Order:
     What a plan is made of: for whom, when, under which number, from which certificates.
 
     `restrict_to` names a saved plan beyond which nothing may be done, `shown` the rows
-    whose adoption it lists. With `everybody` no case is left to statements. Actions in
-    `blackout` wait. `speed` is what the target does side by side.
+    whose adoption it lists. With `everybody` no case is left to statements, with `delta` only
+    those are judged anew whom something new concerns. Actions in `blackout` wait. `speed` is
+    what the target does side by side.
     """
 
     environment: Environment
@@ -79,6 +80,7 @@ class Order:
     shown: frozenset[str] | None = None
     restrict_to: str | None = None
     everybody: bool = False
+    delta: bool = False
     blackout: frozenset[Action] = frozenset()
     speed: Speed = field(default_factory=Speed)
 
@@ -123,12 +125,12 @@ def make_plan(tx: Tx, order: Order, progress: Progress) -> Planned:
 
 def _correlate(tx: Tx, order: Order, context: Context) -> int:
     """
-    Find out who is whose user, of those only whom something new concerns if that can be known.
+    Find out who is whose user; in a delta only of those whom something new concerns.
 
     Of these the rows that are as wanted are adopted at once; returns how many there were.
     """
     policy, today = context.policy, context.today
-    if not order.everybody and order.shown is None:
+    if order.delta and not order.everybody and order.shown is None:
         adopted = partly.refresh(
             tx, order.env, policy, today,
             certified=order.certified, run_number=order.run, now=iso(order.now),

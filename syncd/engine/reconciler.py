@@ -229,6 +229,7 @@ class Reconciler:
             certificates=certificates,
             shown=self._shown(tx, head),
             restrict_to=head.id if head else None,
+            delta=delta,
             blackout=waiting(self.environment.calendar, now),
             speed=Speed(self.target.lanes, self.target.batch_size),
         )

@@ -17,6 +17,7 @@ MARK = "as it was"
 
 def judged(world: World) -> set[str]:
     """Plan, and return about whom it was found out anew who their user is."""
+    world.delta = True
     with world.database.rehearse() as tx:
         before = {row.person for row in rows(tx, "SELECT person FROM standing")}
         run(tx, "UPDATE standing SET detail = :mark", mark=MARK)
@@ -27,6 +28,7 @@ def judged(world: World) -> set[str]:
 
 def settle(world: World) -> None:
     """Let everybody have what they should, and let that be known."""
+    world.delta = True
     for _ in range(3):
         world.reconcile()
     assert judged(world) == set()
@@ -131,6 +133,24 @@ def test_what_may_concern_anybody_lets_everybody_be_judged(world: World) -> None
     world.says([person(1, department="office"), person(2), person(3), person(4)])
     world.clock.now += timedelta(days=1)
     assert judged(world) == EVERYBODY
+
+
+def test_a_run_that_reads_everything_judges_everybody(world: World) -> None:
+    """It is there to find what runs of changes missed; where nothing is new nobody is judged."""
+    settle(world)
+    world.says([person(1, department="office"), person(2), person(3), person(4)])
+    before = judged(world)
+    world.reconcile()
+    settle(world)
+    world.says([person(1), person(2), person(3), person(4)])
+    world.delta = False
+    with world.database.rehearse() as tx:
+        run(tx, "UPDATE standing SET detail = :mark", mark=MARK)
+        world.judge(tx)
+        kept = rows(tx, "SELECT person FROM standing WHERE detail = :mark", mark=MARK)
+
+    assert before == {"E1"}
+    assert kept == []
 
 
 def test_somebody_new_is_found_among_all_users(world: World) -> None:
