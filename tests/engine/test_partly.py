@@ -84,6 +84,20 @@ def test_a_user_concerns_whom_it_answers_to_and_whom_it_answered_to(world: World
     assert judged(world) == {"E3"}
 
 
+def test_a_user_concerns_whom_it_answered_to_beside_others(world: World) -> None:
+    """Two users answer to a name, which says nothing; when one of them no longer does it does."""
+    for which in (3, 4):
+        world.call("PATCH", f"systemusers({number(1, which)})", {"domainname": "u1@contoso.com"})
+    world.call("PATCH", f"systemusers({number(1, 1)})", {"domainname": "other@contoso.com"})
+    world.says([person(1, department=""), person(2), person(3), person(4)])
+    settle(world)
+    world.call("PATCH", f"systemusers({number(1, 4)})", {"domainname": "u4@contoso.com"})
+
+    assert judged(world) == {"E1", "E3", "E4"}
+    world.reconcile()
+    assert stranded(world, "E1") == "ambiguous"
+
+
 def test_whoever_gave_way_is_judged_when_the_other_one_goes(world: World) -> None:
     """Two people are one user's; the second gives way for as long as the first one is there."""
     second = ("E9", *person(1)[1:8], "", "9", "")
