@@ -8,7 +8,7 @@ from syncd.core.model import iso
 from syncd.state import decisions, observed
 from syncd.state.database import one, rows, run
 from syncd.state.decisions import Verb
-from tests.engine.crew import OFFICE, person
+from tests.engine.crew import FIELD, OFFICE, person
 from tests.world import ROWS, URL, World, number
 
 EVERYBODY = {"E1", "E2", "E3", "E4"}
@@ -175,3 +175,24 @@ def test_somebody_new_is_found_among_all_users(world: World) -> None:
 
     assert judged(world) == set()
     assert world.reconcile().situations == {"ABSENT": 1, "CONFIRMED": 3}
+
+
+def test_a_row_that_is_as_wanted_is_adopted_all_the_same(world: World) -> None:
+    """Whoever is new and has it already is linked to it for good."""
+    world.says([person(1), person(2), person(3)])
+    world.call(
+        "POST",
+        ROWS,
+        {
+            "usermobileofflineprofilemembershipid": number(3, 4),
+            "name": "by hand",
+            "SystemUserId@odata.bind": f"/systemusers({number(1, 4)})",
+            "MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({FIELD})",
+        },
+    )
+    settle(world)
+    world.says([person(1), person(2), person(3), person(4)])
+
+    assert world.reconcile().situations == {"CONFIRMED": 3, "FOUND": 1}
+    assert world.reconcile().situations == {"CONFIRMED": 4}
+    assert (number(1, 4), number(3, 4), "E4", "employee_id", "adopted") in world.links()
