@@ -66,6 +66,8 @@ def test_an_environment_that_moved_is_forgotten(lived: World) -> None:
     assert f"base:{new}" in names
     assert "receiver:1" in names
     assert not [name for name in names if f":{old.id}" in name and name != "receiver:1"]
+    assert before["news"] > after["news"]
+    assert not select(database, f"SELECT 1 FROM news WHERE what LIKE '%:{old.id}'")  # noqa: S608  # a number
 
 
 def test_a_source_that_is_forgotten_is_read_as_for_the_first_time(lived: World) -> None:
