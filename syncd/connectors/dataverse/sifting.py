@@ -1,4 +1,4 @@
-"""What of a page is news: a page that is known is decoded no further than its ids and versions."""
+"""What of a page is news: one that is known is decoded no further than its ids and versions."""
 
 from __future__ import annotations
 
@@ -43,12 +43,20 @@ def sifter(
     Return what decodes a page to the one `Sifted` that it is, or to nothing where it has no row.
 
     Nothing is taken out of *known*: whether a page counts is not known when it is decoded.
+    The first page with rows is decoded whole all the same: a column that holds something else
+    than it did is noticed though no row is new.
     """
     if not known:
         return lambda content: _whole(decode(content), known)
     brief = _brief(kind)
+    looked = False
 
     def sift(content: bytes) -> Page[Sifted[Seen]]:
+        nonlocal looked
+        if not looked:
+            whole = decode(content)
+            looked = bool(whole.value)
+            return _whole(whole, known)
         page = brief(content)
         marks = [row.id + row.etag for row in page.value]
         if not marks or set(marks).difference(known):
