@@ -101,7 +101,8 @@ def reconcile(
         bool, typer.Option("--dry-run", help="Only say what would be done; save nothing.")
     ] = False,
     delta: Annotated[
-        bool, typer.Option("--delta", help="Read only what changed, where that can be known.")
+        bool,
+        typer.Option("--delta", help="Read only what changed, and judge only whom it concerns."),
     ] = False,
 ) -> None:
     """
