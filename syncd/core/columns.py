@@ -140,7 +140,11 @@ def _attributes(fields: Mapping[str, Field], at: Mapping[str, int]) -> Read[str 
         return found
 
     memo: _Memo[tuple[str, ...], str] = _Memo(encoded)
-    return lambda columns: list(map(memo.__getitem__, zip(*(columns[i] for i in indices))))  # noqa: B905
+
+    def read(columns: Sequence[Sequence[str]]) -> list[str | _Odd]:
+        return list(map(memo.__getitem__, zip(*(columns[i] for i in indices), strict=True)))
+
+    return read
 
 
 def _nothing(columns: Sequence[Sequence[str]]) -> list[None]:

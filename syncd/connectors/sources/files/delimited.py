@@ -219,7 +219,7 @@ class _Table:
             return None
         records = self.to_records(rows, digests)
         # The list has no None any more, which is more than its type can say.
-        return None if None in records else records  # type: ignore[return-value]
+        return None if None in records else records  # type: ignore[return-value]  # none is None
 
     def hash(self, line: bytes) -> bytes:
         """Return the mark of a line."""
