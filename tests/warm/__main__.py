@@ -19,11 +19,20 @@ from syncd.cli import main
 CHUNK = 1 << 20
 
 
+def _import(name: str) -> None:
+    """Import a module of ours, unless it needs an extra that is not installed."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "syncd":
+            raise
+
+
 def serve(path: str) -> NoReturn:
     """Run what each caller wants, in a copy of this process."""
     for module in pkgutil.walk_packages(syncd.__path__, "syncd."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
-            importlib.import_module(module.name)
+            _import(module.name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
