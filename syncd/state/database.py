@@ -219,6 +219,7 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
             f"synchronous={synchronous}",
             "cache_size=-65536",
             "temp.cache_size=-32768",
+            "threads=2",  # for sorting, of which indexes are made
             "foreign_keys=OFF",
             "wal_autocheckpoint=8000",  # pages; by thousands, those written often are copied often
         ):
@@ -296,12 +297,18 @@ def column(tx: Connection, sql: str, **values: object) -> Iterator[Any]:
 
 
 def scratch(tx: Connection, name: str, columns: str) -> None:
-    """Make an empty temporary table; *columns* is its definition as SQLite has it."""
+    """
+    Make an empty temporary table; *columns* is its definition as SQLite has it.
+
+    One with a key that is no number is stored in the order of that key, and only once.
+    """
+    keyed = "PRIMARY KEY" in columns and "INTEGER PRIMARY KEY" not in columns
+    order = " WITHOUT ROWID" if keyed and tx.dialect.name == "sqlite" else ""
     if tx.dialect.name == "postgresql":
         # Compared with columns of the real tables, which all sort by bytes.
         columns = columns.replace(" TEXT", ' TEXT COLLATE "C"').replace(" BLOB", " bytea")
     tx.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
-    tx.exec_driver_sql(f"CREATE TEMP TABLE {name} ({columns})")
+    tx.exec_driver_sql(f"CREATE TEMP TABLE {name} ({columns}){order}")
 
 
 def bulk(

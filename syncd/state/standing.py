@@ -112,19 +112,15 @@ def _special(tx: Connection, env: int, policy: Policy, today: date) -> None:
         run(tx, sql, **{name: value for name, value in values.items() if f":{name}" in sql})
 
 
-def _placed(policy: Policy, finding: str, rung: str) -> str:
-    """Return the columns that a placed person gets; *finding* and *rung* are SQL."""
-    first, last, wanted = days(policy)
+def _placed(finding: str, rung: str, days: tuple[str, str, str]) -> str:
+    """Return the columns that a placed person gets; everything given is SQL."""
     loud = (
         "u.disabled = 1 OR u.id IN (SELECT user_id FROM team_profiles WHERE env = :env) "
         "OR u.id IN (SELECT subject FROM decisions "
         "WHERE kind = 'profile' AND ended IS NULL AND env = :env)"
     )
     quiet = f"CASE WHEN {loud} THEN 0 ELSE 1 END"
-    return (
-        f":env, u.id, p.key, {finding}, {rung}, p.combo, {first}, {last}, {wanted}, "
-        f"u.pointer, {quiet}"
-    )
+    return f":env, u.id, p.key, {finding}, {rung}, p.combo, {', '.join(days)}, u.pointer, {quiet}"
 
 
 def _agrees(rungs: Sequence[Rung]) -> str:
@@ -139,7 +135,8 @@ def _by_links(tx: Connection, env: int, policy: Policy, today: date, hinted: Seq
     above = _hints_above(policy.match, hinted)
     run(
         tx,
-        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, repr('linked'), 'l.rung')} "
+        f"INSERT INTO standing ({COLUMNS}) "
+        f"SELECT {_placed(repr('linked'), 'l.rung', days(policy))} "
         "FROM links l JOIN users u ON u.env = :env AND u.id = l.user_id "
         f"JOIN people p ON p.key = l.person {ANSWER} "
         f"WHERE l.env = :env AND l.ended IS NULL AND {FIRST_LINK} "
@@ -193,8 +190,8 @@ def _climb(
     """
     Place those for whom the last rung of *ladder* is the first on which they have a value.
 
-    They are set aside with an index: the users are then read once, in the order in
-    which `standing` is stored. Hints pass over also whomever they do not find.
+    They are set aside in the order of that value: the users are then read once, in the
+    order in which `standing` is stored. Hints pass over also whomever they do not find.
     """
     *higher, rung = ladder
     above = "".join(
@@ -204,45 +201,62 @@ def _climb(
         for each in higher
     )
     columns = [PERSON[rung]] if rung in PERSON else hinted
-    says = " OR ".join(f"p.{column} IS NOT NULL" for column in columns)
-    if not _set_aside(tx, env, f"{pool} WHERE ({says}) {above}", columns):
-        return
     below = [each for each in lower if each in TELLING]
+    said = list(dict.fromkeys([*columns, *(PERSON[each] for each in below)]))
+    says = " OR ".join(f"p.{column} IS NOT NULL" for column in columns)
+    whence = f"FROM {pool} {ANSWER} WHERE ({says}) {above}"
+    if not _set_aside(tx, env, policy, today, whence, said, clustered=rung in PERSON):
+        return
     if rung in PERSON:
-        found = f"users u CROSS JOIN climbers p {ANSWER} WHERE p.{PERSON[rung]} = u.{USER[rung]} "
+        found = f"users u CROSS JOIN climbers p WHERE p.{PERSON[rung]} = u.{USER[rung]} "
     else:
         hints.write_hits(tx, env, "climbers", "key", hinted)
         found = (
             "hinted x JOIN users u ON u.id = x.user_id JOIN climbers p ON p.key = x.person "
-            f"{ANSWER} WHERE true "
+            "WHERE true "
         )
     # Whoever is contradicted is found all the same: two users on one rung must not look like one.
     finding = f"CASE WHEN {_agrees(below)} THEN 'decided' ELSE '{DOUBT}' END"
+    known = ("p.first_day", "p.last_day", "p.wanted")
     run(
         tx,
         f"INSERT INTO standing ({COLUMNS}) "
-        f"SELECT {_placed(policy, finding, repr(str(rung)))} FROM {found}"
+        f"SELECT {_placed(finding, repr(str(rung)), known)} FROM {found}"
         "AND u.env = :env AND u.candidate = 1 ORDER BY u.id",
+        env=env,
+    )
+
+
+def _set_aside(
+    tx: Connection,
+    env: int,
+    policy: Policy,
+    today: date,
+    whence: str,
+    said: Sequence[str],
+    *,
+    clustered: bool,
+) -> bool:
+    """
+    Set people aside with what they say of themselves; tell whether there are any.
+
+    *clustered* by the first thing they say, or with an index for each.
+    """
+    texts = "".join(f"{name} TEXT, " for name in said)
+    cluster = f", PRIMARY KEY ({said[0]}, key)" if clustered else ""
+    numbers = "combo INTEGER, first_day INTEGER, last_day INTEGER, wanted INTEGER"
+    scratch(tx, "climbers", f"key TEXT, {texts}{numbers}{cluster}")
+    columns = ", ".join(f"p.{name}" for name in ("key", *said, "combo"))
+    run(
+        tx,
+        f"INSERT INTO climbers SELECT {columns}, {', '.join(days(policy))} {whence}"
+        f"AND p.key NOT IN (SELECT person FROM unclear) ORDER BY p.{said[0]}",
         env=env,
         today=today.toordinal(),
     )
-
-
-def _set_aside(tx: Connection, env: int, pool: str, columns: Sequence[str]) -> bool:
-    """Set people aside, with an index for each of these columns; tell whether there are any."""
-    whole = "enabled INTEGER, starts_on INTEGER, leaves_on INTEGER, combo INTEGER"
-    texts = ", ".join(f"{name} TEXT" for name in PERSON.values())
-    scratch(tx, "climbers", f"key TEXT, {texts}, {whole}")
-    names = f"key, {', '.join(PERSON.values())}, enabled, starts_on, leaves_on, combo"
-    run(
-        tx,
-        f"INSERT INTO climbers SELECT {', '.join('p.' + name for name in names.split(', '))} "
-        f"FROM {pool}AND p.key NOT IN (SELECT person FROM unclear)",
-        **({"env": env} if ":env" in pool else {}),
-    )
     if not one(tx, "SELECT 1 FROM climbers LIMIT 1"):
         return False
-    for column in columns:
+    for column in () if clustered else said:
         run(tx, f"CREATE INDEX climbers_{column} ON climbers ({column})")
     know(tx, "climbers")
     return True
@@ -253,7 +267,7 @@ def _by_hits(tx: Connection, env: int, policy: Policy, today: date) -> None:
     fit(tx, env, policy)
     run(
         tx,
-        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed(policy, 'f.finding', 'f.rung')} "
+        f"INSERT INTO standing ({COLUMNS}) SELECT {_placed('f.finding', 'f.rung', days(policy))} "
         "FROM fitting f JOIN users u ON u.env = :env AND u.id = f.user_id AND u.candidate = 1 "
         f"JOIN people p ON p.key = f.person {ANSWER} ORDER BY u.id",
         env=env,
