@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -15,6 +17,21 @@ ROOT = Path(__file__).parents[1]
 PART_OF = {"pydantic-core": "pydantic"}
 """A distribution that another one pins to the exact version and documents as its own."""
 
+WITHOUT = """
+import importlib, pkgutil, sys
+sys.modules["ldap"] = None
+import syncd
+for module in pkgutil.walk_packages(syncd.__path__, "syncd.", onerror=lambda name: None):
+    if module.name.endswith("__main__") or ".migrations." in module.name:
+        continue
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        assert error.name == "ldap", error
+        print(module.name)
+"""
+"""Imports all of the package where python-ldap is not installed, and prints what cannot be."""
+
 
 def _declared(*, extra: str | None = None) -> set[str]:
     """Read which distributions the project needs, or one of its extras."""
@@ -23,6 +40,7 @@ def _declared(*, extra: str | None = None) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in asked}
 
 
+@cache
 def _imported() -> set[str]:
     """Find which distributions the package imports, wherever in a module it does."""
     names: set[str] = set()
@@ -51,3 +69,14 @@ def test_whatever_is_asked_for_is_imported() -> None:
     idle = _declared() - _imported()
 
     assert idle == set()
+
+
+def test_nothing_but_the_source_itself_needs_its_extra() -> None:
+    """Whoever has no directory need not compile a client for one."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    left_out = done.stdout.split()
+
+    assert left_out
+    assert all(name.startswith("syncd.connectors.sources.ldap") for name in left_out)
