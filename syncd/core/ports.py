@@ -20,6 +20,7 @@ __all__ = [
     "ReadFacts",
     "Reading",
     "Record",
+    "Remembered",
     "Source",
     "Target",
     "TeamProfileRow",
@@ -95,6 +96,26 @@ class Pages(Generic[Row]):
 
     def __iter__(self) -> Iterator[Sequence[Row]]:
         return self.pages
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """
+    What is remembered of a table of the target: its pages as they came last, by digests.
+
+    A digest stands for the marks of a page's rows, each an id and an etag, which `marks`
+    gives; `known` gives the marks of all rows that are stored. `whole` says that these are
+    the rows of the `pages` and no others: if all of them come again and nothing else does,
+    nothing has changed. `came` is filled while the target is read, and `keep` is told of
+    each page that was not remembered.
+    """
+
+    pages: frozenset[bytes]
+    whole: bool
+    marks: Callable[[bytes], list[str]]
+    known: Callable[[], set[str]]
+    keep: Callable[[bytes, Sequence[str]], None]
+    came: set[bytes] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +196,15 @@ class Source(Protocol):
 class Target(Protocol):
     """The environment that is kept in step. Reads raise TargetError unless they are complete."""
 
-    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+    def users(
+        self, known: set[str], hints: Sequence[Hint] = (), memory: Remembered | None = None
+    ) -> Pages[UserRow]:
         """
         Give the users whose id + etag is not in *known*, page by page.
 
         Takes the marks it has seen out of *known*: afterwards it holds those of rows
-        that are gone or have changed. *hints* name further columns to read.
+        that are gone or have changed. *hints* name further columns to read. With a
+        *memory* nobody is in *known* at first, and who is known is asked for if need be.
         """
         ...
 
@@ -188,7 +212,9 @@ class Target(Protocol):
         """Give what the environment's `usermapping` says; asked only where the rung is in use."""
         ...
 
-    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
+    def memberships(
+        self, known: set[str], memory: Remembered | None = None
+    ) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
         ...
 

@@ -13,10 +13,10 @@ from syncd.core.errors import TokenExpired
 from syncd.core.hints import Hint
 from syncd.core.identity import guid, login, text
 from syncd.core.ports import Pages, Target, UserRow
-from syncd.state import hints, kin
+from syncd.state import hints, kin, leaves
 from syncd.state.advice import reindex
 from syncd.state.columns import lay
-from syncd.state.database import bulk, column, know, one, run, scratch, upsert
+from syncd.state.database import bulk, know, one, run, scratch, upsert
 from syncd.state.revisions import recall, remember, touch
 from syncd.state.schema import FOUND_BY
 
@@ -71,6 +71,7 @@ def users(
     if recall(tx, f"match:{env}") != match:
         run(tx, "DELETE FROM users WHERE env = :env", env=env)
         hints.forget(tx, env)
+        leaves.forget(tx, env, leaves.USERS)
         remember(tx, f"match:{env}", match)
         remember(tx, f"token:{env}:users", "")
     token = recall(tx, f"token:{env}:users")
@@ -80,16 +81,16 @@ def users(
             hints.gleaning(tx, env, target.users_since(token, further), further) as read,
         ):
             return _changed_users(tx, env, read, hinted=bool(further))
-    sql = "SELECT id || version AS mark FROM users WHERE env = :env"
-    known = set(column(tx, sql, env=env))
-    stored = bool(known)
-    with hints.gleaning(tx, env, target.users(known, further), further) as read:
-        if stored:
+    known: set[str] = set()
+    memory = leaves.recollect(tx, env, leaves.USERS)
+    with hints.gleaning(tx, env, target.users(known, further, memory), further) as read:
+        if memory is None:
+            difference = _first_users(tx, env, read)
+        else:
             changed = _set_aside(tx, env, read)
             gone = {mark[:GUID_LENGTH] for mark in known} - changed
             difference = _replace_users(tx, env, changed, gone, hinted=bool(further))
-        else:
-            difference = _first_users(tx, env, read)
+            leaves.settle(tx, env, leaves.USERS, memory)
     remember(tx, f"token:{env}:users", read.token or "")
     return difference
 
@@ -111,6 +112,8 @@ def _first_users(tx: Connection, env: int, read: Iterable[Sequence[UserRow]]) ->
 def _changed_users(tx: Connection, env: int, read: Pages[UserRow], *, hinted: bool) -> Difference:
     changed = _set_aside(tx, env, read)
     difference = _replace_users(tx, env, changed, set(read.gone), hinted=hinted)
+    if difference.ids:
+        leaves.doubt(tx, env, leaves.USERS)
     remember(tx, f"token:{env}:users", read.token or "")
     return difference
 

@@ -35,6 +35,7 @@ READING = (
     "husks",
     "memberships",
     "newcomers",
+    "pages",
     "people",
     "profiles",
     "records",

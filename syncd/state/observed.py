@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from syncd.core.errors import TokenExpired
 from syncd.core.model import Profile
 from syncd.core.ports import MembershipRow, ProfileRow, Target, TeamProfileRow
+from syncd.state import leaves
 from syncd.state.accounts import GUID_LENGTH, Difference
 from syncd.state.columns import filled
 from syncd.state.database import bulk, column, know, one, rows, run, scratch
@@ -76,18 +77,16 @@ def memberships(
             since = target.memberships_since(token)
             arrived = _arrive(tx, chain([looked_at], since))
             return _settle(tx, env, arrived, since.gone | missing, since.token)
-    sql = (
-        "SELECT id || version AS mark FROM memberships WHERE env = :env "
-        "UNION ALL SELECT id || version FROM husks WHERE env = :env"
-    )
-    known = _known(tx, sql, env)
-    stored = bool(known)
-    written = {mark for mark in known if len(mark) == GUID_LENGTH}
-    read = target.memberships(known)
-    arrived = _arrive(tx, read, first=not stored)
+    known: set[str] = set()
+    memory = leaves.recollect(tx, env, leaves.MEMBERSHIPS)
+    read = target.memberships(known, memory)
+    arrived = _arrive(tx, read, first=memory is None)
     gone = {mark[:GUID_LENGTH] for mark in known}
-    difference = _settle(tx, env, arrived, gone, read.token)
     # Of what syncd wrote itself it does not know the version: that is no news.
+    written = {mark for mark in known if len(mark) == GUID_LENGTH}
+    difference = _settle(tx, env, arrived, gone, read.token)
+    if memory is not None:
+        leaves.settle(tx, env, leaves.MEMBERSHIPS, memory)
     return Difference(difference.changed - written, difference.gone - written)
 
 
@@ -119,10 +118,6 @@ def resolve_profiles(tx: Connection, env: int) -> dict[str, Profile]:
 
 
 # --- parts ------------------------------------------------------------------------------------
-
-
-def _known(tx: Connection, sql: str, env: int) -> set[str]:
-    return set(column(tx, sql, env=env))
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,17 @@ husks = table(
 )
 """Rows without a user or a profile."""
 
+pages = Table(
+    "pages",
+    metadata,
+    key("env", Integer),
+    key("what"),
+    key("digest", LargeBinary),
+    Column("number", Integer, nullable=False),
+    Column("marks", Text, nullable=False),
+)
+"""Pages of users and rows as they came last: ids and versions of a *number* of rows."""
+
 hints = table(
     "hints",
     key("env", Integer),

@@ -12,7 +12,7 @@ from syncd.state.database import Database, one
 
 __all__ = ["HEAD", "ensure", "migrate", "refuse_newer", "upgrade", "version"]
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest schema that this program knows."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -27,7 +27,7 @@ from syncd.connectors.auth import NoAuth
 from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.core.hints import Hint
 from syncd.core.model import Rung
-from syncd.core.ports import MembershipRow, Pages, Target, UserRow
+from syncd.core.ports import MembershipRow, Pages, Remembered, Target, UserRow
 from syncd.state import accounts, observed
 from syncd.state.database import Database
 from tests.bench.cycle import ENVIRONMENT
@@ -118,13 +118,17 @@ class _Timed:
     rows: int = 0
     waiting: float = 0.0
 
-    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+    def users(
+        self, known: set[str], hints: Sequence[Hint] = (), memory: Remembered | None = None
+    ) -> Pages[UserRow]:
         """Give what the target gives."""
-        return self._timed(self.target.users(known, hints))
+        return self._timed(self.target.users(known, hints, memory))
 
-    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
+    def memberships(
+        self, known: set[str], memory: Remembered | None = None
+    ) -> Pages[MembershipRow]:
         """Give what the target gives."""
-        return self._timed(self.target.memberships(known))
+        return self._timed(self.target.memberships(known, memory))
 
     def _timed(self, read: Pages[Row]) -> Pages[Row]:
         read.pages = self._between(read.pages)

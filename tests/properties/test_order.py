@@ -15,7 +15,15 @@ from syncd.core.hints import Hint, Hints
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership
 from syncd.core.plan import Change, Outcome
-from syncd.core.ports import MembershipRow, Pages, ProfileRow, Target, TeamProfileRow, UserRow
+from syncd.core.ports import (
+    MembershipRow,
+    Pages,
+    ProfileRow,
+    Remembered,
+    Target,
+    TeamProfileRow,
+    UserRow,
+)
 from syncd.state import archive
 from tests.properties.stage import Stage, searching
 from tests.strategies import Scene, scenes
@@ -31,14 +39,18 @@ class Shuffled:
     target: Target
     random: Random
 
-    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
-        return self._mixed(self.target.users(known, hints))
+    def users(
+        self, known: set[str], hints: Sequence[Hint] = (), memory: Remembered | None = None
+    ) -> Pages[UserRow]:
+        return self._mixed(self.target.users(known, hints, memory))
 
     def hints(self) -> Hints:
         return self.target.hints()
 
-    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
-        return self._mixed(self.target.memberships(known))
+    def memberships(
+        self, known: set[str], memory: Remembered | None = None
+    ) -> Pages[MembershipRow]:
+        return self._mixed(self.target.memberships(known, memory))
 
     def users_since(self, token: str, hints: Sequence[Hint] = ()) -> Pages[UserRow]:
         return self.target.users_since(token, hints)

@@ -15,7 +15,14 @@ from syncd.core.hints import Hint, Hints
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, iso
 from syncd.core.plan import Change, Outcome
-from syncd.core.ports import MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import (
+    MembershipRow,
+    Pages,
+    ProfileRow,
+    Remembered,
+    TeamProfileRow,
+    UserRow,
+)
 from syncd.engine.parts import Silent
 from syncd.engine.reading import read_sources, read_target
 from syncd.state import observed
@@ -106,11 +113,17 @@ class Shown:
     declared: Hints | None = None
     ledger: Ledger = field(default_factory=Ledger)
 
-    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+    def users(
+        self, known: set[str], hints: Sequence[Hint] = (), memory: Remembered | None = None
+    ) -> Pages[UserRow]:
         self.asked += hints
+        known |= memory.known() if memory else set()
         return Pages(self._news(self.users_shown, known), self.token)
 
-    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
+    def memberships(
+        self, known: set[str], memory: Remembered | None = None
+    ) -> Pages[MembershipRow]:
+        known |= memory.known() if memory else set()
         return Pages(self._news(self.rows_shown, known), self.token)
 
     def hints(self) -> Hints:

@@ -15,14 +15,21 @@ from syncd.connectors.dataverse.answers import Page, readable
 from syncd.connectors.dataverse.hinted import with_hints
 from syncd.connectors.dataverse.pages import Trail, changes, check, in_one, pages
 from syncd.connectors.dataverse.parts import in_parts
-from syncd.connectors.dataverse.sifting import Sifted, Versioned, sifter
+from syncd.connectors.dataverse.sifting import Sheet, Sieve, Versioned, sheets
 from syncd.connectors.dataverse.writes import ENTITY_SET
 from syncd.connectors.http import Channel
 from syncd.core.errors import TargetIncomplete
 from syncd.core.hints import Hint
 from syncd.core.identity import guid, text
 from syncd.core.model import Membership, Rung
-from syncd.core.ports import MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import (
+    MembershipRow,
+    Pages,
+    ProfileRow,
+    Remembered,
+    TeamProfileRow,
+    UserRow,
+)
 
 __all__ = [
     "fetch",
@@ -115,6 +122,7 @@ def users(
     match: Sequence[Rung],
     known: set[str],
     hints: Sequence[Hint] = (),
+    memory: Remembered | None = None,
 ) -> Pages[UserRow]:
     """
     Give the users whose id + etag is not *known*; takes those that are out of it.
@@ -128,10 +136,9 @@ def users(
     columns = dict.fromkeys([*USER_COLUMNS.split(","), *extra, *further])
     query = f"systemusers?$select={','.join(columns)}"
 
-    def some(trail: Trail) -> Iterator[list[Sifted[_User]]]:
+    def some(trail: Trail) -> Iterator[list[Sheet]]:
         seen = False
-        sift = sifter(kind, decode, known)
-        for page in in_one(channel, query, size, sift, trail):
+        for page in in_one(channel, query, size, sheets(kind), trail):
             seen = seen or bool(page)
             yield page
         if not seen:
@@ -140,7 +147,8 @@ def users(
                 "check the application user's right to read users"
             )
 
-    return _unknown(channel, some, known, given, _user_ids)
+    sieve = Sieve(channel, "systemusers", kind, decode, known, memory)
+    return _unknown(sieve, some, given, _user_ids)
 
 
 def users_since(
@@ -180,16 +188,20 @@ def named(channel: Channel, size: int, reference: str) -> list[UserRow]:
 
 
 def memberships(
-    channel: Channel, size: int, known: set[str], profiles: Sequence[str]
+    channel: Channel,
+    size: int,
+    known: set[str],
+    profiles: Sequence[str],
+    memory: Remembered | None = None,
 ) -> Pages[MembershipRow]:
     """Give the membership rows that are not *known*, likewise; *profiles* are all there are."""
     query = f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}"
 
-    def some(trail: Trail) -> Iterator[list[Sifted[_Membership]]]:
-        sift = sifter(_Membership, _membership_pages, known)
-        return in_parts(channel, query, size, sift, profiles, trail)
+    def some(trail: Trail) -> Iterator[list[Sheet]]:
+        return in_parts(channel, query, size, sheets(_Membership), profiles, trail)
 
-    return _unknown(channel, some, known, _memberships, _membership_ids)
+    sieve = Sieve(channel, ENTITY_SET, _Membership, _membership_pages, known, memory)
+    return _unknown(sieve, some, _memberships, _membership_ids)
 
 
 def memberships_since(channel: Channel, size: int, token: str) -> Pages[MembershipRow]:
@@ -255,22 +267,22 @@ Ids = Callable[[Row], tuple[str | None, ...]]
 
 
 def _unknown(
-    channel: Channel,
-    parts: Callable[[Trail], Iterator[list[Sifted[Seen]]]],
-    known: set[str],
+    sieve: Sieve[Seen],
+    parts: Callable[[Trail], Iterator[list[Sheet]]],
     given: Give[Seen, Given],
     ids: Ids[Seen],
 ) -> Pages[Given]:
     """Read everything, and give what is not known."""
-    trail = Trail()
+    trail, channel = Trail(), sieve.channel
 
     def read() -> Iterator[list[Given]]:
-        for sifted in chain.from_iterable(parts(trail)):
+        for sheet in chain.from_iterable(parts(trail)):
             channel.throttle.check()
-            known.difference_update(sifted.marks)
-            check(channel, map(ids, sifted.news))
-            if sifted.news:
-                yield given(sifted.news)
+            news = sieve.news(sheet)
+            check(channel, map(ids, news))
+            if news:
+                yield given(news)
+        sieve.end()
         result.token = trail.link
 
     result: Pages[Given] = Pages(read())

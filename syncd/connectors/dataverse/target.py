@@ -24,7 +24,15 @@ from syncd.core.inspection import Seen
 from syncd.core.ledger import Ledger
 from syncd.core.model import Membership, Rung
 from syncd.core.plan import Change, Outcome, Result
-from syncd.core.ports import Halt, MembershipRow, Pages, ProfileRow, TeamProfileRow, UserRow
+from syncd.core.ports import (
+    Halt,
+    MembershipRow,
+    Pages,
+    ProfileRow,
+    Remembered,
+    TeamProfileRow,
+    UserRow,
+)
 from syncd.core.preflight import Facts
 from syncd.core.usermappings import Step
 from syncd.core.uses import TableUse
@@ -99,14 +107,16 @@ class DataverseTarget:
         """How many requests were sent so far."""
         return self._channel.requests
 
-    def users(self, known: set[str], hints: Sequence[Hint] = ()) -> Pages[UserRow]:
+    def users(
+        self, known: set[str], hints: Sequence[Hint] = (), memory: Remembered | None = None
+    ) -> Pages[UserRow]:
         """
         Give the users whose id + etag is not in *known*, page by page; takes seen ones out.
 
         Only columns of the rungs in use are asked for: a user who is *known* was read
         with the rungs of that time, so forget what is known when they change.
         """
-        return reads.users(self._channel, self._page_size, self._match, known, hints)
+        return reads.users(self._channel, self._page_size, self._match, known, hints, memory)
 
     def hints(self) -> Hints:
         """Give what `usermapping` says about users; costs requests, so ask only if it is used."""
@@ -116,9 +126,11 @@ class DataverseTarget:
         """Give the users with this id, object id, user name or mail, and maybe others."""
         return reads.named(self._channel, self._page_size, reference)
 
-    def memberships(self, known: set[str]) -> Pages[MembershipRow]:
+    def memberships(
+        self, known: set[str], memory: Remembered | None = None
+    ) -> Pages[MembershipRow]:
         """Give the membership rows that are not *known*, likewise."""
-        return reads.memberships(self._channel, self._page_size, known, self._profiles)
+        return reads.memberships(self._channel, self._page_size, known, self._profiles, memory)
 
     def mappings(self) -> list[Declared]:
         """Give the rows of `usermapping`."""
