@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from tests.bench.company import Company, Part, configuration, profiles
-from tests.bench.cycle import Measured
+from tests.bench.cycle import Measured, Phase
 from tests.bench.expected import Expected, differences, expected
 from tests.bench.processes import BenchError, cycle, run, served
 
@@ -58,18 +58,25 @@ class Figures:
     """
     What was measured for one company on one database.
 
-    `imports` are the yardstick's times: seconds on the wall, and of its processor.
+    `imports` are the yardstick's times: seconds on the wall, and of its processor; `bare` those
+    of a program that reads, stores and joins the same, and decides nothing.
     """
 
     company: Company
     database: str
     imports: list[tuple[float, float]] = field(default_factory=list)
+    bare: list[tuple[float, float]] = field(default_factory=list)
     cycles: dict[str, Cycle] = field(default_factory=dict)
 
     @property
     def yardstick(self) -> tuple[float, float]:
         """The import in the middle."""
         return sorted(self.imports)[len(self.imports) // 2]
+
+    @property
+    def least(self) -> tuple[float, float]:
+        """The bare program in the middle."""
+        return sorted(self.bare)[len(self.bare) // 2]
 
 
 def sqlite_program() -> str:
@@ -116,6 +123,7 @@ class Bench:
                         self.say("reading the environment once, unmeasured")
                         run(["tests.bench.cycle", str(self._file), "--warm"], 1)
                     self._import()
+                    self._bare(url)
                     self._measure("cold", 1, self._expect(1, settled=False), apply=last)
                     if last:
                         self._settled()
@@ -165,6 +173,13 @@ class Bench:
         subprocess.run(command, check=True)
         self.figures.imports.append((time.perf_counter() - started, _worked() - worked))
         target.unlink()
+
+    def _bare(self, url: str) -> None:
+        """Time the least that a first cycle can take in this language, on SQLite."""
+        found = json.loads(run(["tests.bench.bare", str(self.csv), url], 1))
+        phases = [Phase(**each) for each in found]
+        total = sum(each.seconds for each in phases), sum(each.cpu for each in phases)
+        self.figures.bare.append(total)
 
     def _measure(
         self, name: str, day: int, wanted: Expected, *, apply: bool, delta: bool = False

@@ -50,6 +50,12 @@ def table(figures: Figures) -> Iterator[str]:
         f"{company.people / seconds:,.0f} rows/s; "
         f"{len(walls)} times, from {min(walls):.2f} to {max(walls):.2f} s"
     )
+    least, least_cpu = figures.least
+    yield (
+        f"  bare: the same file and tables read, stored and joined, nothing judged {least:.2f} s "
+        f"(CPU {least_cpu:.2f} s), {least / seconds:.1f} imports; "
+        f"cold is {figures.cycles['cold'].seconds / least:.1f} times that"
+    )
     yield f"  {'':34}{'seconds':>9}{'CPU s':>9}{'share':>7}{'rows/s':>12}"
     for cycle in figures.cycles.values():
         yield from _cycle(cycle, company)
@@ -140,6 +146,7 @@ def conditions(ownership: str, rounds: int) -> Sequence[str]:
     return (
         f"ownership = {ownership}; each cycle in a process of its own; the sandbox in another one,",
         "whose first reading (it writes every row's JSON once) is not measured.",
+        "bare: tests/bench/bare.py, the least that a first cycle takes in this language.",
         f"cold: empty state database, {rounds} times; the last plan is applied, timed apart.",
         "settling: the run after it reads what the plan wrote; shown, used in no ratio.",
         "full no-op: the last two rows of the file are swapped, so that its digest is new and all",
