@@ -2,24 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
-from typing import Any, Generic, TypeVar, cast
+from itertools import chain, compress
+from typing import Any, Generic, TypeVar, cast, overload
 
 from syncd.core.cells import Field, Type, Unfit, cell_reader
 from syncd.core.identity import guid, login, text
 from syncd.core.mapping import MEMO, PersonMapping, compile_mapping, encoder, ordinal
 from syncd.core.ports import Record
 
-__all__ = ["PageMapper", "compile_page", "normal_forms"]
+__all__ = ["Page", "PageMapper", "compile_page", "normal_forms"]
 
-Row = Sequence[str]
-PageMapper = Callable[[Sequence[Row], Sequence[bytes]], list[Record | None]]
-"""From rows of texts, all of one width, and their marks to what a `Mapper` makes of each."""
+FIELDS = 11
+"""How many parts a `Record` has."""
+
+
+class Page(Sequence[Record]):
+    """
+    Records that are at hand column by column, one for each part of a `Record`.
+
+    To whoever asks for single ones it is a sequence of records. Made, joined and written
+    by columns a million people never are a million tuples.
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Take columns of one length."""
+        self.columns = columns
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Page:
+        """Lay out records that are at hand one by one."""
+        if isinstance(records, Page):
+            return records
+        return cls(list(zip(*records, strict=True)) if records else [()] * FIELDS)
+
+    @classmethod
+    def joined(cls, pages: Sequence[Page]) -> Page:
+        """Join pages, in their order."""
+        if len(pages) == 1:
+            return pages[0]
+        parts = zip(*(page.columns for page in pages), strict=True)
+        return cls([list(chain.from_iterable(part)) for part in parts] or [()] * FIELDS)
+
+    def picked(self, which: Sequence[bool]) -> Page:
+        """Return the records at the places that are true."""
+        return Page([list(compress(column, which)) for column in self.columns])
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[Record]:
+        """Give one record after the other."""
+        return cast("Iterator[Record]", zip(*self.columns, strict=True))
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> Page: ...
+    def __getitem__(self, place: int | slice) -> Record | Page:
+        """Return one record, or a page of some."""
+        parts = [column[place] for column in self.columns]
+        return Page(parts) if isinstance(place, slice) else cast("Record", tuple(parts))
+
+
+Columns = Sequence[Sequence[str]]
+PageMapper = Callable[[Columns, Sequence[bytes]], "Page | None"]
+"""
+From rows of texts, column by column, and their marks to what a `Mapper` makes of each row.
+
+None where it makes nothing of one.
+"""
 Key = TypeVar("Key", str, tuple[str, ...])
 T = TypeVar("T")
-Read = Callable[[Sequence[Sequence[str]]], Sequence[T]]
+Read = Callable[[Columns], Sequence[T]]
 """Reads a field of all rows from the columns of a page."""
 
 
@@ -58,7 +117,7 @@ def compile_page(mapping: PersonMapping, order: Sequence[str]) -> PageMapper:
     at = {name: index for index, name in enumerate(order)}
     key, *rungs = mapping.standing()[:5]
     if not all(each is None or _direct(each) for each in (key, *rungs)):
-        return lambda rows, marks: list(map(single, rows, marks))
+        return lambda columns, marks: _whole(map(single, zip(*columns, strict=True), marks))
     forms = (text, guid, text, login, login)
     readers: list[Read[object]] = [
         _identity(each, at, form) for each, form in zip((key, *rungs), forms, strict=True)
@@ -68,16 +127,24 @@ def compile_page(mapping: PersonMapping, order: Sequence[str]) -> PageMapper:
     readers += [_number(each, kind, at) for each, kind in numbers]
     readers.append(_attributes(mapping.attributes, at))
 
-    def to_records(rows: Sequence[Row], marks: Sequence[bytes]) -> list[Record | None]:
-        columns = list(zip(*rows, strict=True))
+    def to_page(columns: Columns, marks: Sequence[bytes]) -> Page | None:
         found = [read(columns) for read in readers]
-        # A zip of nine columns has no type of its own.
-        page: list[Any] = list(zip(found[0], marks, *found[1:], repeat(None)))
-        for number in _odd(found):
-            page[number] = single(rows[number], marks[number])
-        return page
+        page = Page([found[0], marks, *found[1:], _nothing(columns)])
+        odd = _odd(found)
+        if not odd:
+            return page
+        rows: list[Record | None] = list(page)
+        for number in odd:
+            rows[number] = single([column[number] for column in columns], marks[number])
+        return _whole(rows)
 
-    return to_records
+    return to_page
+
+
+def _whole(records: Iterable[Record | None]) -> Page | None:
+    """Return a page of all records, None if one is none."""
+    found = list(records)
+    return None if None in found else Page.of(cast("list[Record]", found))
 
 
 def _odd(found: Sequence[Sequence[object]]) -> set[int]:
@@ -141,11 +208,11 @@ def _attributes(fields: Mapping[str, Field], at: Mapping[str, int]) -> Read[str 
 
     memo: _Memo[tuple[str, ...], str] = _Memo(encoded)
 
-    def read(columns: Sequence[Sequence[str]]) -> list[str | _Odd]:
+    def read(columns: Columns) -> list[str | _Odd]:
         return list(map(memo.__getitem__, zip(*(columns[i] for i in indices), strict=True)))
 
     return read
 
 
-def _nothing(columns: Sequence[Sequence[str]]) -> list[None]:
+def _nothing(columns: Columns) -> list[None]:
     return [None] * len(columns[0])

@@ -318,19 +318,21 @@ def bulk(
     values: Iterable[Sequence[object]],
     *,
     replace: bool = False,
+    marks: Sequence[str] = (),
 ) -> None:
     """
     Insert many rows by the fastest way the driver has; *values* are tuples, and may stream.
 
-    *replace* overwrites rows with the same key, on SQLite only.
+    On SQLite only, *replace* overwrites rows with the same key, and *marks* are expressions
+    of one bound value each, where it is not taken as it is.
     """
     word = "INSERT OR REPLACE" if replace else "INSERT"
     names = ", ".join(columns)
     cursor: Any = tx.connection.cursor()
     try:
         if tx.dialect.name == "sqlite":
-            marks = ", ".join("?" * len(columns))
-            cursor.executemany(f"{word} INTO {table} ({names}) VALUES ({marks})", values)
+            listed = ", ".join(marks or "?" * len(columns))
+            cursor.executemany(f"{word} INTO {table} ({names}) VALUES ({listed})", values)
         else:
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in values:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from syncd.core.certificate import Certificate
+from syncd.core.columns import Page
 from syncd.core.ports import Known, ReadFacts, Record
-from syncd.state.columns import ascending, filled, octets
+from syncd.state.columns import ascending, insert, octets
 from syncd.state.combos import Combos
 from syncd.state.database import bulk, column, one, rows, run, scratch
 
@@ -119,45 +120,44 @@ class Stage:
     def take(self, pages: Iterable[Sequence[Record]]) -> None:
         """Set all pages aside. A key that comes a second time is kept as a twin."""
         for page in pages:
-            single = self._single(page)
+            single = self._single(Page.of(page))
             if single:
                 table = self._table = self._table or self._place(single)
                 columns = self._columns(single)
                 self._combos.flush()
-                bulk(self.tx, table, *filled(FIELDS, columns))
+                insert(self.tx, table, FIELDS, columns)
         bulk(self.tx, f"twins_{self.source}", ("key", *RUNGS.split(", ")), self._twins)
         if self._blank and self._table == self._aside:
             self._write()
 
-    def _place(self, page: Sequence[Record]) -> str:
+    def _place(self, page: Page) -> str:
         """Choose by the first page where all are written: a first read is set aside if it pays."""
-        at_once = self.tx.dialect.name != "sqlite" or ascending([record[0] for record in page])
+        at_once = self.tx.dialect.name != "sqlite" or ascending(page.columns[0])
         return "records" if self._blank and at_once else self._aside
 
-    def _single(self, page: Sequence[Record]) -> Sequence[Record]:
+    def _single(self, page: Page) -> Page:
         """Return the records whose keys come for the first time; the others become twins."""
         seen = self._seen
         # Two keys share a digest once in ten million reads of a million people. The second
         # would then be missing from this one read, which removes nobody.
-        digests = [hash(record[0]) for record in page]
+        digests = list(map(hash, page.columns[0]))
         unique = set(digests)
-        if len(unique) == len(page) and seen.isdisjoint(unique):
+        if len(unique) == len(digests) and seen.isdisjoint(unique):
             seen |= unique
             return page
         single = []
         for digest, record in zip(digests, page, strict=True):
-            if digest in seen:
-                self._twins.append((record[0], *record[2:6]))
-                continue
+            single.append(digest not in seen)
             seen.add(digest)
-            single.append(record)
-        return single
+            if not single[-1]:
+                self._twins.append((record[0], *record[2:6]))
+        return page.picked(single)
 
-    def _columns(self, page: Sequence[Record]) -> list[Sequence[object]]:
+    def _columns(self, page: Page) -> list[Sequence[object]]:
         """Return what to write of some records, column by column."""
-        key, mark, *rest, attributes, problem = zip(*page, strict=True)
+        key, mark, *rest, attributes, problem = page.columns
         if self._extend is not None:
-            attributes = tuple(map(self._extend, page))
+            attributes = list(map(self._extend, page))
         combos = list(map(self._combos.known.get, attributes))
         if None in combos:
             combos = [self._combos.number(each) for each in attributes]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given
@@ -130,3 +131,26 @@ def test_a_cell_is_its_type_or_does_not_fit(kind: Type, cell: str) -> None:
 def test_an_identity_is_compared_as_text(value: Value, shown: str | None) -> None:
     """Section 3: employee ids as text, exactly, whatever type a column has."""
     assert written(value) == shown
+
+
+@given(
+    st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d%m%Y", "%Y %m %d", "on %d.%m.%y"]),
+    st.dates() | st.text("0123456789.-/ ", max_size=11),
+)
+def test_a_day_is_what_strptime_makes_of_it(form: str, given: date | str) -> None:
+    """Whether or not its digits are all written out, and whether or not it is one."""
+    cell = given if isinstance(given, str) else f"{given:{form}}"
+    read = cell_reader(Field(COLUMN, Type.DATE, format=form))
+
+    def plainly(day: str) -> date:
+        return datetime.strptime(day.strip(), form).date()  # noqa: DTZ007  # a day has no zone
+
+    assert attempt(read, cell) == attempt(plainly, cell)
+
+
+def attempt(read: Callable[[str], object], cell: str) -> object:
+    """Return the day that is read, None for anything else."""
+    try:
+        return read(cell)
+    except (ValueError, Unfit):
+        return None

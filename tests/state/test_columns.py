@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from syncd.state.columns import ascending, filled, lay, octets
-from syncd.state.database import Database, rows
+from syncd.state.columns import ascending, filled, insert, lay, octets
+from syncd.state.database import Database, rows, scratch
 
 NAMES = ("env", "id", "name", "published")
 
@@ -47,6 +47,25 @@ def test_a_column_without_values_is_left_out() -> None:
 
     assert names == ["a", "c"]
     assert list(values) == [(1, None), (2, 3)]
+
+
+WORDS = [("a", None, "c"), ("", None, "c"), (None, "b", "a")]
+NUMBERS = [(1, None, 3), (-1, None, 0), (None, 5, 5)]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_nothing_stays_nothing_among_values(
+    database: Database, words: tuple[str | None, ...], numbers: tuple[int | None, ...]
+) -> None:
+    """Also among those that could stand in for it."""
+    with database.rehearse() as tx:
+        scratch(tx, "several", "place INTEGER, word TEXT, number INTEGER, octets BLOB")
+        columns = [(1, 2, 3), words, numbers, (None, b"", b"o")]
+        insert(tx, "several", ("place", "word", "number", "octets"), columns)
+        found = rows(tx, "SELECT word, number, octets FROM several ORDER BY place")
+
+    assert [tuple(row) for row in found] == list(zip(*columns[1:], strict=True))
 
 
 def test_octets_stay_what_they_are(database: Database) -> None:

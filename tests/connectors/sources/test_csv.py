@@ -257,6 +257,25 @@ def test_lines_looked_at_together_are_read_as_if_one_by_one(path: Path, edited: 
     assert second.gone == set()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_over_several_lines_are_counted_by_their_lines(path: Path, end: str) -> None:
+    """Also where thousands are looked at together before, of which some were known."""
+    rows = [f'"E{n}","u{n}","A{end}{end}B"' for n in range(1500)]
+    rows[700:700] = ["", "E700,ragged", ""]
+    rows += ['E1,"doubled",A', "E1500,u,A,B", 'E1501,"u"x,A', "E1502,u,A"]
+    source = csv_source(path, end.join([",".join(HEADER), *rows]))
+    records, facts = read(source)
+    marks = {record[1] for record in records[:1200] if record[1]}
+    again, second = read(source, Known(None, lambda: set(marks)))
+
+    assert [record[0] for record in records] == [*(f"E{n}" for n in range(1500)), "E1"]
+    assert facts.findings == second.findings
+    assert [each.split(": ")[0] for each in facts.findings] == [
+        f"{path}, line {line}" for line in (2 + 2100 + 1, 2 + 4503 + 1, 2 + 4503 + 2)
+    ]
+    assert (again, facts.rows, second.rows, second.gone) == (records[1200:], 1501, 1501, set())
+
+
 @pytest.mark.parametrize("quote", [False, True])
 def test_a_file_of_several_chunks_is_read_whole(path: Path, *, quote: bool) -> None:
     """Where the reading of bytes pauses says nothing about rows."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
-from itertools import chain, islice
+from itertools import chain, compress, islice, repeat
 from pathlib import Path
 
 from syncd.connectors.sources.files.deliveries import Delivery
@@ -29,7 +30,7 @@ from syncd.connectors.sources.files.reading import (
     utc_now,
 )
 from syncd.connectors.sources.files.tally import Kind, Tally
-from syncd.core.columns import PageMapper, compile_page
+from syncd.core.columns import Page, PageMapper, compile_page
 from syncd.core.identity import text
 from syncd.core.mapping import Mapper, PersonMapping, compile_mapping
 from syncd.core.ports import Known, Record
@@ -38,7 +39,7 @@ __all__ = ["CsvSource"]
 
 CANDIDATES = (",", ";", "\t", "|")
 BATCH = 1000
-"""Lines that are looked at together."""
+"""Rows that are looked at together."""
 SAMPLE = 50
 """Lines in which the header must end, where its delimiter is looked for."""
 
@@ -72,7 +73,7 @@ class CsvSource:
             self.path, known, self._rows, validate, delivery=self.delivery, clock=self.clock
         )
 
-    def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Record]:
+    def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Page]:
         encoding = resolve(file.path, self.encoding, seen)
         if encoding.plain and seen.separator and not seen.quoted and not seen.nul:
             lines = byte_lines(file.path, file.chunks(), seen.separator, encoding.mark)
@@ -81,65 +82,44 @@ class CsvSource:
 
     def _cut(
         self, lines: Iterator[bytes], encoding: Encoding, marks: set[bytes], tally: Tally
-    ) -> Iterator[Record]:
+    ) -> Iterator[Page]:
         """Read rows that are lines: without quotes, only lines that are not known are decoded."""
         first, header = next(((n, line) for n, line in enumerate(lines, 1) if line), (1, b""))
-        number = first
         try:
-            table = self._table(
-                [*[""] * (first - 1), header.decode(encoding.codec)], encoding, tally
-            )
-            for batch in iter(lambda: list(islice(lines, BATCH)), []):
-                records = table.batch(batch, marks, encoding.codec)
-                if records is not None:
-                    number += len(batch)
-                    yield from records
-                    continue
-                for number, line in enumerate(batch, number + 1):  # noqa: B020  # it goes on
-                    mark = table.hash(line)
-                    if mark in marks:
-                        marks.remove(mark)
-                        tally.rows += 1
-                        continue
-                    if not line:
-                        continue
-                    cells = line.decode(encoding.codec).split(table.delimiter)
-                    limit = csv.field_size_limit()
-                    if len(line) > limit and max(map(len, cells)) > limit:
-                        tally.note(Kind.CUT, number, _why(f"field limit ({limit})"))
-                        return
-                    record = table.record(cells, mark, number)
-                    if record is not None:
-                        yield record
+            sample = [*[""] * (first - 1), header.decode(encoding.codec)]
         except UnicodeDecodeError as error:
-            before = error.object[: error.start].decode(encoding.codec)
-            place = number, len(before) + 1
-            raise undecodable(tally.path, place, encoding.codec, error) from None
+            raise _undecodable(tally.path, first, encoding.codec, error) from None
+        table = self._table(sample, encoding, tally)
+        number, goes_on = first + 1, True
+        while goes_on and (batch := list(islice(lines, BATCH))):
+            page = table.lines(batch, marks)
+            if page is None:
+                page, goes_on = table.each_line(batch, number, marks)
+            yield page
+            number += len(batch)
 
     def _parsed(
         self, lines: Iterator[str], encoding: Encoding, marks: set[bytes], tally: Tally
-    ) -> Iterator[Record]:
+    ) -> Iterator[Page]:
         """Read rows of any form: quoted, over several lines, of any encoding."""
         sample = list(islice(lines, SAMPLE))
         table = self._table(sample, encoding, tally)
         reader = csv.reader(chain(sample, lines), delimiter=table.delimiter, strict=True)
         next(row for row in reader if row)
-        last = reader.line_num
-        try:
-            for cells in reader:
-                number, last = last + 1, reader.line_num
-                if not cells:
-                    continue
-                mark = table.mark(cells)
-                if mark in marks:
-                    marks.remove(mark)
-                    tally.rows += 1
-                    continue
-                record = table.record(cells, mark, number)
-                if record is not None:
-                    yield record
-        except csv.Error as error:
-            tally.note(Kind.CUT, last + 1, _why(str(error)))
+        while True:
+            number, why = reader.line_num + 1, None
+            batch: list[list[str]] = []
+            try:
+                batch.extend(islice(reader, BATCH))  # what is whole stays in it when the next fails
+            except csv.Error as error:
+                why = _why(str(error))
+            if batch:
+                page = table.rows(batch, marks)
+                yield table.each_row(batch, number, marks) if page is None else page
+            if why is not None:
+                tally.note(Kind.CUT, number + sum(map(_lines, batch)), why)
+            if why is not None or not batch:
+                return
 
     def _table(self, sample: Sequence[str], encoding: Encoding, tally: Tally) -> _Table:
         """Read the header. Raises Unreadable unless every mapped column is there, and once."""
@@ -159,15 +139,14 @@ class CsvSource:
         if wrong:
             raise Unreadable(*wrong)
         salt = digest(encoding.codec, delimiter, header)
-        codec = encoding.codec if encoding.plain else "utf-8"
         return _Table(
             tally,
             delimiter,
             len(header),
             header.index(key) + 1,
             key,
-            salt,
-            codec,
+            encoding.codec if encoding.plain else "utf-8",
+            partial(blake2b, digest_size=16, person=salt),
             compile_mapping(self.mapping, header),
             compile_page(self.mapping, header),
         )
@@ -182,48 +161,114 @@ class _Table:
     width: int
     position: int
     key: str
-    salt: bytes
     codec: str
+    hasher: Callable[[bytes], blake2b]
     to_record: Mapper
-    to_records: PageMapper
+    to_page: PageMapper
 
-    def batch(self, lines: list[bytes], marks: set[bytes], codec: str) -> list[Record] | None:
+    def lines(self, lines: list[bytes], marks: set[bytes]) -> Page | None:
         """
         Map what is not known of some lines, and take the marks of what is known out of *marks*.
 
         None, and nothing done, where something about a line must be said or looked at.
         """
-        digests = list(map(self.hash, lines))
-        unique = set(digests)
-        new = unique.difference(marks) if marks else unique
-        if len(unique) != len(lines) or max(map(len, lines)) > csv.field_size_limit():
+        if max(map(len, lines)) > csv.field_size_limit():
             return None
-        records: list[Record] = []
-        if new:
-            fresh = [n for n, digest in enumerate(digests) if digest in new]
-            mapped = self._mapped([lines[n] for n in fresh], [digests[n] for n in fresh], codec)
-            if mapped is None:
-                return None
-            records = mapped
-        marks.difference_update(unique)
-        self.tally.rows += len(lines)
-        return records
+        return self._page(
+            self._hashes(lines), marks, lambda new: self._columns(list(compress(lines, new)))
+        )
 
-    def _mapped(self, lines: list[bytes], digests: list[bytes], codec: str) -> list[Record] | None:
+    def rows(self, rows: list[list[str]], marks: set[bytes]) -> Page | None:
+        """Do with parsed rows what `lines` does."""
+        if set(map(len, rows)) != {self.width}:
+            return None
+        return self._page(
+            self._marks(rows), marks, lambda new: list(zip(*compress(rows, new), strict=True))
+        )
+
+    def _page(
+        self,
+        digests: list[bytes],
+        marks: set[bytes],
+        columns: Callable[[list[bool]], Sequence[Sequence[str]] | None],
+    ) -> Page | None:
+        unique = set(digests)
+        if len(unique) != len(digests):
+            return None
+        page: Page | None = Page.of([])
+        new = unique - marks
+        if new:
+            fresh = [digest in new for digest in digests]
+            found = columns(fresh)
+            page = None if found is None else self.to_page(found, list(compress(digests, fresh)))
+        if page is not None:
+            marks.difference_update(unique)
+            self.tally.rows += len(digests)
+        return page
+
+    def _columns(self, lines: list[bytes]) -> Sequence[Sequence[str]] | None:
+        """Return the cells of lines column by column; None where one has too many or too few."""
         try:
-            texts = b"\n".join(lines).decode(codec).split("\n")
+            text = b"\n".join(lines).decode(self.codec)
         except UnicodeDecodeError:
             return None
-        rows = [line.split(self.delimiter) for line in texts]
-        if len(rows) != len(lines) or set(map(len, rows)) != {self.width} or b"" in lines:
+        counts = set(map(str.count, text.split("\n"), repeat(self.delimiter)))
+        if counts != {self.width - 1} or b"" in lines:
             return None
-        records = self.to_records(rows, digests)
-        # The list has no None any more, which is more than its type can say.
-        return None if None in records else records  # type: ignore[return-value]  # none is None
+        cells = text.replace("\n", self.delimiter).split(self.delimiter)
+        return [cells[place :: self.width] for place in range(self.width)]
+
+    def each_line(self, lines: list[bytes], number: int, marks: set[bytes]) -> tuple[Page, bool]:
+        """
+        Do what `lines` does one by one, the first being line *number*, and note what is wrong.
+
+        The second value tells whether to go on. Raises Unreadable for what does not decode.
+        """
+        records: list[Record] = []
+        for place, line in enumerate(lines, number):
+            mark = self.hash(line)
+            if mark in marks:
+                marks.remove(mark)
+                self.tally.rows += 1
+                continue
+            if not line:
+                continue
+            try:
+                cells = line.decode(self.codec).split(self.delimiter)
+            except UnicodeDecodeError as error:
+                raise _undecodable(self.tally.path, place, self.codec, error) from None
+            limit = csv.field_size_limit()
+            if len(line) > limit and max(map(len, cells)) > limit:
+                self.tally.note(Kind.CUT, place, _why(f"field limit ({limit})"))
+                return Page.of(records), False
+            record = self.record(cells, mark, place)
+            if record is not None:
+                records.append(record)
+        return Page.of(records), True
+
+    def each_row(self, rows: list[list[str]], number: int, marks: set[bytes]) -> Page:
+        """Do what `rows` does one by one, the first beginning in line *number*."""
+        records: list[Record] = []
+        for cells in rows:
+            place, number = number, number + _lines(cells)
+            if not cells:
+                continue
+            mark = self.mark(cells)
+            if mark in marks:
+                marks.remove(mark)
+                self.tally.rows += 1
+                continue
+            record = self.record(cells, mark, place)
+            if record is not None:
+                records.append(record)
+        return Page.of(records)
 
     def hash(self, line: bytes) -> bytes:
         """Return the mark of a line."""
-        return blake2b(line, digest_size=16, person=self.salt).digest()
+        return self.hasher(line).digest()
+
+    def _hashes(self, lines: list[bytes]) -> list[bytes]:
+        return list(map(blake2b.digest, map(self.hasher, lines)))
 
     def record(self, cells: Sequence[str], mark: bytes, number: int) -> Record | None:
         """Map a row that is whole and has a key; note any other."""
@@ -249,6 +294,27 @@ class _Table:
         if line.count(self.delimiter) != len(cells) - 1 or _has_marks(line):
             line = f'"{cells!r}'  # no line without quotes begins with one
         return self.hash(line.encode(self.codec))
+
+    def _marks(self, rows: list[list[str]]) -> list[bytes]:
+        """Return the `mark` of each row, all of one width."""
+        lines = list(map(self.delimiter.join, rows))
+        text = "\n".join(lines)
+        breaks = text.count("\n") + text.count("\r") - len(lines) + 1
+        ends = text.count(self.delimiter) - len(lines) * (self.width - 1)
+        if breaks or ends or '"' in text:
+            return list(map(self.mark, rows))
+        return self._hashes(text.encode(self.codec).split(b"\n"))
+
+
+def _lines(cells: Sequence[str]) -> int:
+    """Return how many lines a parsed row takes."""
+    inner = sum(cell.count("\n") + cell.count("\r") - cell.count("\r\n") for cell in cells)
+    return 1 + inner
+
+
+def _undecodable(path: Path, line: int, codec: str, error: UnicodeDecodeError) -> Unreadable:
+    before = error.object[: error.start].decode(codec)
+    return undecodable(path, (line, len(before) + 1), codec, error)
 
 
 def _has_marks(line: str) -> bool:

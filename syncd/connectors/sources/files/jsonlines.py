@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -31,12 +32,15 @@ from syncd.connectors.sources.files.reading import (
     utc_now,
 )
 from syncd.connectors.sources.files.tally import Kind, Tally
+from syncd.core.columns import Page
 from syncd.core.identity import text
 from syncd.core.mapping import PersonMapping, compile_mapping
 from syncd.core.ports import Known, Record
 
 __all__ = ["JsonlSource"]
 
+BATCH = 1000
+"""Records that are handed on together."""
 NAMES = 10_000
 """Spellings of names remembered; a file with more has no columns."""
 DECODE = msgspec.json.Decoder().decode
@@ -74,7 +78,13 @@ class JsonlSource:
             self.path, known, self._rows, validate, delivery=self.delivery, clock=self.clock
         )
 
-    def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Record]:
+    def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Page]:
+        records = self._records(file, seen, marks, tally)
+        return map(Page.of, iter(lambda: list(islice(records, BATCH)), []))
+
+    def _records(
+        self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally
+    ) -> Iterator[Record]:
         encoding = resolve(file.path, self.encoding, seen)
         codec = encoding.codec if encoding.plain else "utf-8"
         salt = digest(codec)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 
 from syncd.connectors.sources.files.deliveries import (
@@ -26,8 +25,9 @@ from syncd.connectors.sources.files.opened import (
     same_content,
 )
 from syncd.connectors.sources.files.tally import Tally
+from syncd.core.columns import Page
 from syncd.core.mapping import PersonMapping
-from syncd.core.ports import Known, ReadFacts, Record
+from syncd.core.ports import Known, ReadFacts
 
 __all__ = ["Clock", "FileReading", "absent", "digest", "shape", "utc_now"]
 
@@ -39,7 +39,7 @@ NEAR = 0.5
 """How alike a name must be to be offered for an absent one: "Dept" for "Department"."""
 
 Clock = Callable[[], datetime]
-Rows = Callable[[Opened, Scan, set[bytes], Tally], Iterator[Record]]
+Rows = Callable[[Opened, Scan, set[bytes], Tally], Iterator[Page]]
 """Gives the records that are not known and takes the marks of those that are out of the set."""
 
 
@@ -66,7 +66,7 @@ class FileReading:
         self.current = self.path
         self.tally = Tally(self.path)
 
-    def __iter__(self) -> Iterator[Sequence[Record]]:
+    def __iter__(self) -> Iterator[Page]:
         """Give the records that are not known already, page by page."""
         for attempt in range(1, ATTEMPTS + 1):
             given = False
@@ -90,7 +90,7 @@ class FileReading:
                 if given or attempt == ATTEMPTS:
                     return
 
-    def _attempt(self) -> Iterator[Sequence[Record]]:
+    def _attempt(self) -> Iterator[Page]:
         drops = self._drops()
         self.current = drops[0]
         with opened(self.current) as file:
@@ -133,17 +133,15 @@ class FileReading:
             why = error.strerror or type(error).__name__
             raise Unreadable(f"{self.path}: the folder could not be read: {why}") from None
 
-    def _pages(
-        self, file: Opened, seen: Scan, found: tuple[str, ...]
-    ) -> Iterator[Sequence[Record]]:
+    def _pages(self, file: Opened, seen: Scan, found: tuple[str, ...]) -> Iterator[Page]:
         if not seen.size:
             raise Unreadable(f"{file.path}: the file is empty (0 bytes)")
         marks = self.known.marks()
         tally = self.tally = Tally(file.path)
-        records = self.rows(file, seen, marks, tally)
-        held = list(islice(records, PAGE))
-        while page := list(islice(records, PAGE)):
-            yield held
+        held: Page | None = None
+        for page in _paged(self.rows(file, seen, marks, tally)):
+            if held is not None:
+                yield held
             held = page
         file.check()
         self.facts = ReadFacts(
@@ -154,8 +152,24 @@ class FileReading:
             columns=tally.columns,
             declared=tally.declared,
         )
-        if held:
+        if held is not None:
             yield held
+
+
+def _paged(pieces: Iterator[Page]) -> Iterator[Page]:
+    """Make pages of the usual size of pieces of any, and a last one of what remains."""
+    kept: list[Page] = []
+    for piece in pieces:
+        if not piece:
+            continue
+        kept.append(piece)
+        while sum(map(len, kept)) >= PAGE:
+            whole = Page.joined(kept)
+            yield whole[:PAGE]
+            kept = [whole[PAGE:]]
+    rest = Page.joined(kept)
+    if rest:
+        yield rest
 
 
 def _compare(file: Opened, ending: str) -> None:
