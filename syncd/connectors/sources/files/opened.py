@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -40,10 +40,10 @@ class Digest(Protocol):
 
 @dataclass(slots=True)
 class Hashed:
-    """The raw bytes of a file from its start; a digest of them grows as they are read."""
+    """The raw bytes of a file from its start; their SHA-256 grows as they are read."""
 
     file: BinaryIO
-    hasher: Digest = field(default_factory=lambda: blake2b(digest_size=16))
+    hasher: Digest = field(default_factory=sha256)
     whole: bytes | None = None
 
     def read(self, size: int = -1) -> bytes:
@@ -59,21 +59,6 @@ class Hashed:
                 pass
             self.whole = self.hasher.digest()
         return self.whole
-
-
-@dataclass(slots=True)
-class _Twice:
-    """Digests the same bytes in two ways."""
-
-    usual: Digest = field(default_factory=lambda: blake2b(digest_size=16))
-    named: Digest = field(default_factory=sha256)
-
-    def update(self, data: bytes, /) -> None:
-        self.usual.update(data)
-        self.named.update(data)
-
-    def digest(self) -> bytes:
-        return self.usual.digest()
 
 
 @dataclass(slots=True)
@@ -99,15 +84,14 @@ class Opened:
         """Whether the name says that the content is compressed."""
         return self.path.suffix.lower() in PACKED
 
-    def chunks(self, *, summed: bool = False) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         """
         Read from the start: the content, unpacked, in pieces.
 
-        Only if *summed*, `sha256` is known afterwards. Raises Unreadable for a compressed
-        file that is damaged.
+        Raises Unreadable for a compressed file that is damaged.
         """
         self.file.seek(0)
-        self.hashed = Hashed(self.file, _Twice()) if summed else Hashed(self.file)
+        self.hashed = Hashed(self.file)
         if not self.packed:
             yield from iter(lambda: self.hashed.read(CHUNK), b"")
             return
@@ -123,14 +107,8 @@ class Opened:
         self.hashed.rest()
         return unzip(self.file)
 
-    def sha256(self) -> str:
-        """Return the SHA-256 of the raw bytes, after they were read to be summed."""
-        self.digest()
-        twice = self.hashed.hasher
-        return twice.named.digest().hex() if isinstance(twice, _Twice) else ""
-
     def digest(self) -> bytes:
-        """Return the digest of the raw bytes of the whole file, as read since `chunks` began."""
+        """Return the SHA-256 of the raw bytes of the whole file, as read since `chunks` began."""
         return self.hashed.rest()
 
     def check(self) -> None:
@@ -179,7 +157,7 @@ def same_content(file: Opened, other: Path) -> bool:
 
 
 def _content(file: Opened) -> bytes:
-    hasher = blake2b(digest_size=16)
+    hasher = sha256()
     for chunk in file.chunks():
         hasher.update(chunk)
     return hasher.digest()
