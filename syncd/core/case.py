@@ -145,32 +145,36 @@ class Case:
     husk_ours: bool = False
     detail: str = ""
 
-    @property
-    def active(self) -> tuple[Membership, ...]:
-        """Rows that count, the oldest first."""
-        return tuple(sorted((row for row in self.rows if row.active), key=lambda row: row.age))
+    active: tuple[Membership, ...] = field(init=False, repr=False, compare=False)
+    """Rows that count, the oldest first."""
+    ours: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Ids of the user's rows that a link makes ours."""
+    target: str | None = field(init=False, repr=False, compare=False)
+    """The profile the user should have: the operator's choice, else what the rules want."""
 
-    @property
-    def ours(self) -> frozenset[str]:
-        """Ids of the user's rows that a link makes ours."""
-        mine = {row.id for row in self.rows}
-        return frozenset(
-            link.membership
-            for link in self.links
-            if link.membership in mine and self.user is not None and link.user == self.user.id
-        )
+    def __post_init__(self) -> None:
+        """Find out once what is asked of a case again and again."""
+        remember = object.__setattr__
+        remember(self, "active", _active(self.rows))
+        remember(self, "ours", _ours(self.user, self.rows, self.links))
+        remember(self, "target", self.wanted.profile if self.wanted else None)
+        if self.chosen is not None and self.decided:
+            remember(self, "target", self.chosen.profile)
 
     @property
     def lost_links(self) -> tuple[Link, ...]:
         """Links whose row is deleted, emptied, or given to another user."""
+        if not self.links:
+            return ()
         kept = self.ours | {row.id for row in self.elsewhere}
         return tuple(link for link in self.links if link.membership not in kept)
 
     @property
     def held_rows(self) -> tuple[Membership, ...]:
         """Active rows of ours, also those of users whom the person was found to be before."""
-        ours = self.ours
-        here = tuple(row for row in self.active if row.id in ours)
+        if not self.links and not self.elsewhere:
+            return ()
+        here = tuple(row for row in self.active if row.id in self.ours)
         return here + tuple(row for row in self.elsewhere if row.active)
 
     @property
@@ -182,12 +186,21 @@ class Case:
             and self.chosen.against == self.wanted.profile
         )
 
-    @property
-    def target(self) -> str | None:
-        """The profile the user should have: the operator's choice, else what the rules want."""
-        if self.decided and self.chosen is not None:
-            return self.chosen.profile
-        return self.wanted.profile if self.wanted else None
+
+def _active(rows: tuple[Membership, ...]) -> tuple[Membership, ...]:
+    counting = [row for row in rows if row.active]
+    if len(counting) > 1:
+        counting.sort(key=lambda row: row.age)
+    return tuple(counting)
+
+
+def _ours(
+    user: User | None, rows: tuple[Membership, ...], links: tuple[Link, ...]
+) -> frozenset[str]:
+    if user is None or not rows or not links:
+        return frozenset()
+    mine = {link.membership for link in links if link.user == user.id}
+    return frozenset(row.id for row in rows if row.id in mine)
 
 
 @dataclass(frozen=True, slots=True)

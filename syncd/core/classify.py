@@ -7,6 +7,12 @@ from syncd.core.model import Finding, Presence, Situation
 
 __all__ = ["classify"]
 
+UNCLEAR = {
+    Finding.AMBIGUOUS: Situation.AMBIGUOUS,
+    Finding.ALREADY_LINKED: Situation.ALREADY_LINKED,
+}
+UNWANTED = {Presence.LEFT: Situation.LEFT, Presence.GONE: Situation.VANISHED}
+
 
 def classify(case: Case) -> Situation:
     """Name the situation of *case*. Knows neither time nor policy."""
@@ -16,13 +22,9 @@ def classify(case: Case) -> Situation:
         return Situation.PROTECTED
     if case.hold is not None:
         return Situation.HELD
-    match case.finding:
-        case Finding.AMBIGUOUS:
-            return Situation.AMBIGUOUS
-        case Finding.ALREADY_LINKED:
-            return Situation.ALREADY_LINKED
-        case _:
-            pass
+    unclear = UNCLEAR.get(case.finding)
+    if unclear is not None:
+        return unclear
     if case.person is None:
         return Situation.UNASSIGNED
     if case.wanted is not None and case.target is None:
@@ -39,13 +41,7 @@ def classify(case: Case) -> Situation:
 def _unwanted(case: Case) -> Situation:
     if not case.held_rows:
         return Situation.UNASSIGNED if case.active else Situation.IDLE
-    match case.presence:
-        case Presence.LEFT:
-            return Situation.LEFT
-        case Presence.GONE:
-            return Situation.VANISHED
-        case _:
-            return Situation.OUT_OF_SCOPE
+    return UNWANTED.get(case.presence, Situation.OUT_OF_SCOPE)
 
 
 def _by_rows(case: Case) -> Situation:

@@ -46,13 +46,14 @@ def look(
     case: Case, situation: Situation, rows: Sequence[Membership], ours: frozenset[str]
 ) -> list[Found]:
     """Find the conflicts in *rows*, the user's active rows now or as a plan would leave them."""
-    found = _direct(rows)
+    found = _direct(rows) if len(rows) > 1 else []
     if situation in BY_ROWS and len(rows) == 1:
         row = rows[0]
         if row.id not in ours and row.profile != case.target:
             profiles = {row.profile or "", case.target or ""}
             found.append((Code.MULTI_PROFILE_WANTED, tuple(sorted(profiles)), (row.id,)))
-    found += _indirect(case, rows)
+    if case.teams or (case.user and case.user.pointer):
+        found += _indirect(case, rows)
     flagged = [row for row in rows if row.flagged]
     if flagged and not found:
         profiles = {row.profile or "" for row in flagged}
@@ -62,8 +63,6 @@ def look(
 
 
 def _direct(rows: Sequence[Membership]) -> list[Found]:
-    if len(rows) < 2:
-        return []
     count = Counter(row.profile or "" for row in rows)
     found: list[Found] = [
         (Code.DUPLICATE_PAIR, (profile,), tuple(r.id for r in rows if r.profile == profile))
@@ -77,8 +76,6 @@ def _direct(rows: Sequence[Membership]) -> list[Found]:
 
 def _indirect(case: Case, rows: Sequence[Membership]) -> list[Found]:
     pointer = case.user.pointer if case.user else None
-    if not case.teams and not pointer:
-        return []
     found: list[Found] = []
     direct = {row.profile or "" for row in rows}
     teams = set(case.teams)
@@ -95,6 +92,8 @@ def _indirect(case: Case, rows: Sequence[Membership]) -> list[Found]:
 
 def merge(user: str, before: Sequence[Found], after: Sequence[Found]) -> tuple[Conflict, ...]:
     """Name each conflict once; those of the second look are open."""
+    if not before and not after:
+        return ()
     opened = {_key(found): found for found in after}
     seen = {_key(found): found for found in before}
     return tuple(
@@ -114,15 +113,16 @@ def flags(
     context: Context,
     after: Sequence[Membership],
     ours: frozenset[str],
+    found: Sequence[Found],
 ) -> list[Step]:
     """
     Set or clear the conflict flag on what the plan would leave.
 
-    *after* are the active rows that remain, *ours* the ids that are ours by then.
+    *after* are the active rows that remain, *ours* the ids that are ours by then, *found*
+    what a look at them finds.
     """
     if situation in UNTOUCHED:
         return []
-    found = look(case, situation, after, ours)
     if context.policy.flag and situation in DISPUTED and any(code.direct for code, _, _ in found):
         return [
             Step(Action.FLAG, row, row.profile, "a conflict stays open")
@@ -160,11 +160,11 @@ def left_alone(
     context: Context,
     after: Sequence[Membership],
     ours: frozenset[str],
+    found: Sequence[Found],
 ) -> bool:
     """Tell whether a flag would be cleared had syncd not cleared it twice in a week already."""
     if situation in UNTOUCHED:
         return False
-    found = look(case, situation, after, ours)
     clears = clearable(case, found, context, after, ours)
     return clears and _keeps_coming(case, after[0], context)
 

@@ -65,26 +65,31 @@ def decide(case: Case, context: Context) -> Decision:
         # Damping puts off what is due; the grace of the situation beneath it stays used up.
         held = decide(replace(case, hold=_damped(case, context)), context)
         return replace(held, sighting=sighting)
-    after, ours = left_over(
-        case.active, steps, case.ours | frozenset(row.id for row in proposal.adopted)
-    )
-    before = conflicts.look(case, situation, case.active, case.ours)
-    marks = conflicts.flags(case, situation, context, after, ours)
-    final, _ = left_over(after, marks, ours)
+    ours = case.ours
+    if proposal.adopted:
+        ours |= {row.id for row in proposal.adopted}
+    after, ours = left_over(case.active, steps, ours)
+    before = found = conflicts.look(case, situation, case.active, case.ours)
+    if steps or proposal.adopted:
+        found = conflicts.look(case, situation, after, ours)
+    marks = conflicts.flags(case, situation, context, after, ours, found)
+    alone = conflicts.left_alone(case, situation, context, after, ours, found)
+    if marks:
+        final, _ = left_over(after, marks, ours)
+        found = conflicts.look(case, situation, final, ours)
     user = case.user.id if case.user else ""
-    found = conflicts.merge(user, before, conflicts.look(case, situation, final, ours))
     decision = Decision(
         situation=situation,
-        steps=steps + tuple(marks),
+        steps=(*steps, *marks),
         adopted=proposal.adopted,
         pending=pending,
-        conflicts=found if case.husk is None else (),
+        conflicts=conflicts.merge(user, before, found) if case.husk is None else (),
         ended=_ended(case, situation, proposal, after, ours),
         sighting=sighting,
         saved=_saved(case),
     )
-    alone = conflicts.left_alone(case, situation, context, final, ours)
-    return replace(decision, reports=reports(case, decision, context, alone=alone))
+    said = reports(case, decision, context, alone=alone)
+    return replace(decision, reports=said) if said else decision
 
 
 def _days(case: Case, situation: Situation, context: Context) -> int:
@@ -186,14 +191,16 @@ def _row(step: Step) -> str | None:
 def _obstacle(step: Step, context: Context) -> Why | None:
     if step.action.removes and not context.certified:
         return Why.CERTIFICATE
-    touched = {step.after, step.row.profile if step.row else None}
-    return Why.PROFILE if touched & context.unresolved else None
+    before = step.row.profile if step.row else None
+    unclear = step.after in context.unresolved or before in context.unresolved
+    return Why.PROFILE if unclear else None
 
 
 def _flapping(case: Case, situation: Situation, steps: tuple[Step, ...], context: Context) -> bool:
     """Tell whether the person would lose the row for the third time within seven days."""
-    loses = situation in GRACEFUL and any(step.action.removes for step in steps)
-    return case.person is not None and loses and len(_losses(case, context)) >= 2
+    if case.person is None or situation not in GRACEFUL or len(_losses(case, context)) < 2:
+        return False
+    return any(step.action.removes for step in steps)
 
 
 def _losses(case: Case, context: Context) -> list[datetime]:
@@ -214,6 +221,8 @@ def _ended(
     ours: frozenset[str],
 ) -> tuple[Link, ...]:
     """Find the links that end without a request."""
+    if not case.links:
+        return ()
     if situation in UNWANTED and case.wanted is None:
         active = {row.id for row in case.held_rows}
         return tuple(link for link in case.links if link.membership not in active)
@@ -227,8 +236,8 @@ def _ended(
 
 def _saved(case: Case) -> Situation | None:
     """Name the removal that was pending in the last run and is called off now."""
+    if case.memory.pending not in SAVEABLE:
+        return None
     enabled = case.user is not None and not case.user.disabled
     settled = case.finding in (Finding.LINKED, Finding.DECIDED)
-    if case.memory.pending in SAVEABLE and case.wanted is not None and enabled and settled:
-        return case.memory.pending
-    return None
+    return case.memory.pending if case.wanted is not None and enabled and settled else None

@@ -72,12 +72,16 @@ class Action(StrEnum):
     @property
     def risky(self) -> bool:
         """Whether it takes a profile away from somebody; gates count these."""
-        return self in (Action.REMOVE, Action.DEACTIVATE, Action.MOVE)
+        return self in RISKY
 
     @property
     def removes(self) -> bool:
         """Whether the row gives nothing to its user afterwards."""
-        return self in (Action.REMOVE, Action.DEACTIVATE)
+        return self in REMOVING
+
+
+REMOVING = (Action.REMOVE, Action.DEACTIVATE)
+RISKY = (*REMOVING, Action.MOVE)
 
 
 class Origin(StrEnum):

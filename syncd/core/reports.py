@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from syncd.core.case import Case, Context, Decision, Report
 from syncd.core.free import is_free, keeps
 from syncd.core.ledger import Message
@@ -17,41 +19,28 @@ def reports(
     case: Case, decision: Decision, context: Context, *, alone: bool = False
 ) -> tuple[Report, ...]:
     """Name the case if its situation asks for a report, or if its flag is left *alone*."""
-    said = (
-        _situation(case, decision, context),
-        _by_hand(case),
-        ALONE if alone else "",
-    )
-    return tuple(Report(decision.situation, text) for text in said if text)
+    tell = TELLING.get(decision.situation)
+    said = [tell(case, decision, context)] if tell else []
+    if case.finding is Finding.LINKED:
+        said.append(case.detail)  # a link set by hand is contradicted; it stands all the same
+    if alone:
+        said.append(ALONE)
+    return tuple([Report(decision.situation, text) for text in said if text])
 
 
-def _by_hand(case: Case) -> str:
-    """Say that a link set by hand is contradicted; it stands all the same."""
-    return case.detail if case.finding is Finding.LINKED else ""
+def _unresolved(_case: Case, decision: Decision, context: Context) -> str:
+    return f"no user answers to this person{_age(decision, context)}"
 
 
-def _situation(case: Case, decision: Decision, context: Context) -> str:
-    situation = decision.situation
-    match situation:
-        case Situation.HELD:
-            return _hold(case)
-        case Situation.AMBIGUOUS | Situation.ALREADY_LINKED:
-            return case.detail
-        case Situation.UNRESOLVED_USER:
-            return f"no user answers to this person{_age(decision, context)}"
-        case Situation.UNLICENSED_USER:
-            return (
-                f"the user is disabled{_age(decision, context)}; the row follows when it is enabled"
-            )
-        case Situation.FOREIGN_MISPLACED | Situation.DUPLICATE | Situation.SURPLUS:
-            return _dispute(decision, context)
-        case Situation.VANISHED | Situation.UNASSIGNED | Situation.HUSK:
-            return _unexplained(case, decision, context)
-        case _:
-            return ""
+def _unlicensed(_case: Case, decision: Decision, context: Context) -> str:
+    return f"the user is disabled{_age(decision, context)}; the row follows when it is enabled"
 
 
-def _hold(case: Case) -> str:
+def _detail(case: Case, _decision: Decision, _context: Context) -> str:
+    return case.detail
+
+
+def _hold(case: Case, _decision: Decision, _context: Context) -> str:
     if case.hold is None:
         return ""
     until = f" (until {case.hold.until})" if case.hold.until else ""
@@ -64,7 +53,7 @@ def _age(decision: Decision, context: Context) -> str:
     return f" since {since} ({days} {'day' if days == 1 else 'days'})" if days else ""
 
 
-def _dispute(decision: Decision, context: Context) -> str:
+def _dispute(_case: Case, decision: Decision, context: Context) -> str:
     for conflict in decision.conflicts:
         if conflict.open and conflict.code.direct:
             names = ", ".join(context.profile_name(profile) for profile in conflict.profiles)
@@ -101,3 +90,19 @@ def _team(case: Case, context: Context) -> str:
     if not brought:
         return ""
     return "; a team brings " + ", ".join(context.profile_name(profile) for profile in brought)
+
+
+TELLING: Mapping[Situation, Callable[[Case, Decision, Context], str]] = {
+    Situation.HELD: _hold,
+    Situation.AMBIGUOUS: _detail,
+    Situation.ALREADY_LINKED: _detail,
+    Situation.UNRESOLVED_USER: _unresolved,
+    Situation.UNLICENSED_USER: _unlicensed,
+    Situation.FOREIGN_MISPLACED: _dispute,
+    Situation.DUPLICATE: _dispute,
+    Situation.SURPLUS: _dispute,
+    Situation.VANISHED: _unexplained,
+    Situation.UNASSIGNED: _unexplained,
+    Situation.HUSK: _unexplained,
+}
+"""Situations that ask for a report."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.case import Case, Context, Step
 from syncd.core.free import keeps
-from syncd.core.model import Action, Membership, Situation
+from syncd.core.model import Action, Membership, Presence, Situation
 from syncd.core.settings import Removal, Resolve
 
 __all__ = ["Proposal", "left_over", "propose"]
@@ -21,58 +21,44 @@ class Proposal:
     adopted: tuple[Membership, ...] = ()
 
 
+NOTHING = Proposal()
+GIVING = (Action.MOVE, Action.REACTIVATE)
+
+
 def propose(case: Case, situation: Situation, context: Context) -> Proposal:
     """Say what would be done if nothing withheld it."""
-    match situation:
-        case Situation.ABSENT | Situation.MISSING:
-            return Proposal((Step(Action.CREATE, None, case.target, _rule(case)),))
-        case Situation.INACTIVE:
-            return Proposal((_reactivate(case),))
-        case Situation.FOUND:
-            return Proposal(adopted=case.active)
-        case Situation.MISPLACED:
-            return Proposal((_move(case, case.active[0]),))
-        case Situation.FOREIGN_MISPLACED:
-            return _foreign(case, case.active[0], context)
-        case Situation.DUPLICATE:
-            return _duplicate(case, context)
-        case Situation.SURPLUS:
-            return _surplus(case, context)
-        case Situation.LEFT | Situation.OUT_OF_SCOPE | Situation.VANISHED:
-            return Proposal(_removals(case, _with_ours(case, context), context, situation))
-        case Situation.USER_DISABLED:
-            ours = [row for row in case.active if row.id in case.ours]
-            return Proposal(_removals(case, ours, context, situation))
-        case Situation.UNASSIGNED if context.policy.exclusive:
-            rows = [row for row in case.active if row.profile in context.managed]
-            return Proposal(_removals(case, rows, context, situation))
-        case Situation.HUSK:
-            return _husk(case, context)
-        case _:
-            return Proposal()
+    proposed = PROPOSALS.get(situation)
+    return proposed(case, context) if proposed else NOTHING
 
 
 def left_over(
     rows: Sequence[Membership], steps: Sequence[Step], ours: frozenset[str]
 ) -> tuple[list[Membership], frozenset[str]]:
     """Return the active rows as *steps* would leave them, and which of them are ours then."""
+    if not steps:
+        return list(rows), ours
     after = {row.id: row for row in rows}
     mine = set(ours)
     for step in steps:
         if step.action is Action.CREATE:
             after[""] = Membership("", None, step.after, True, False, "", "9999")
             mine.add("")
-        elif step.row is None:
             continue
-        elif step.action.removes:
+        if step.row is None:
+            continue
+        if step.action.removes:
             after.pop(step.row.id, None)
-        elif step.action in (Action.MOVE, Action.REACTIVATE):
+        elif step.action in GIVING:
             after[step.row.id] = replace(step.row, profile=step.after, active=True)
             mine.add(step.row.id)
         elif step.row.id in after:
             flagged = step.action is Action.FLAG
             after[step.row.id] = replace(after[step.row.id], flagged=flagged)
     return sorted(after.values(), key=lambda row: row.age), frozenset(mine)
+
+
+def _create(case: Case, _context: Context) -> Proposal:
+    return Proposal((Step(Action.CREATE, None, case.target, _rule(case)),))
 
 
 def removal(context: Context) -> Action:
@@ -90,9 +76,22 @@ def _move(case: Case, row: Membership) -> Step:
     return Step(Action.MOVE, row, case.target, _rule(case))
 
 
-def _reactivate(case: Case) -> Step:
+def _reactivate(case: Case, _context: Context) -> Proposal:
     rows = [row for row in case.rows if row.profile == case.target]
-    return Step(Action.REACTIVATE, _preferred(case, rows), case.target, _rule(case))
+    step = Step(Action.REACTIVATE, _preferred(case, rows), case.target, _rule(case))
+    return Proposal((step,))
+
+
+def _adopt(case: Case, _context: Context) -> Proposal:
+    return Proposal(adopted=case.active)
+
+
+def _misplaced(case: Case, _context: Context) -> Proposal:
+    return Proposal((_move(case, case.active[0]),))
+
+
+def _foreign_misplaced(case: Case, context: Context) -> Proposal:
+    return _foreign(case, case.active[0], context)
 
 
 def _preferred(case: Case, rows: Sequence[Membership]) -> Membership:
@@ -108,13 +107,13 @@ def _foreign(case: Case, row: Membership, context: Context) -> Proposal:
     allowed = context.policy.exclusive and row.profile in context.managed
     if allowed and _may_settle(case, context):
         return Proposal((_move(case, row),))
-    return Proposal()
+    return NOTHING
 
 
 def _duplicate(case: Case, context: Context) -> Proposal:
     """Keep one row and take its twins away, whoever made them: nothing changes for the user."""
     if not _may_settle(case, context):
-        return Proposal()
+        return NOTHING
     kept = _preferred(case, case.active)
     first = _kept(case, kept, context)
     return Proposal(first.steps + _twins(case, kept, case.active, context), first.adopted)
@@ -142,7 +141,7 @@ def _kept(case: Case, kept: Membership, context: Context) -> Proposal:
 def _surplus(case: Case, context: Context) -> Proposal:
     """Settle several profiles for one user in favour of the wanted one."""
     if not _may_settle(case, context):
-        return Proposal()
+        return NOTHING
     fitting = [row for row in case.active if row.profile == case.target]
     if fitting:
         winner = _preferred(case, fitting)
@@ -150,7 +149,7 @@ def _surplus(case: Case, context: Context) -> Proposal:
     else:
         movable = [row for row in case.active if _changeable(case, row, context)]
         if not movable:
-            return Proposal()
+            return NOTHING
         winner = _preferred(case, movable)
         first = Proposal((_move(case, winner),))
     losers = [r for r in case.active if r is not winner and _changeable(case, r, context)]
@@ -182,32 +181,64 @@ def _with_ours(case: Case, context: Context) -> list[Membership]:
     return here + [row for row in case.elsewhere if row.active]
 
 
-REASONS = {
-    Situation.LEFT: "the sources say that the person left",
-    Situation.OUT_OF_SCOPE: "no rule gives the person a profile",
-    Situation.VANISHED: "no source knows the person any more",
-    Situation.USER_DISABLED: "the user is disabled",
-    Situation.UNASSIGNED: "nobody should have this row",
-}
+def _removals(rows: Sequence[Membership], context: Context, reason: str) -> Proposal:
+    action = removal(context)
+    return Proposal(tuple(Step(action, row, None, reason) for row in rows))
 
 
-def _removals(
-    case: Case, rows: Sequence[Membership], context: Context, situation: Situation
-) -> tuple[Step, ...]:
-    reason = REASONS[situation]
-    if situation is Situation.OUT_OF_SCOPE and case.presence == "not yet":
-        reason = "the person has not started yet"
-    return tuple(Step(removal(context), row, None, reason) for row in rows)
+def _left(case: Case, context: Context) -> Proposal:
+    return _removals(_with_ours(case, context), context, "the sources say that the person left")
+
+
+def _out_of_scope(case: Case, context: Context) -> Proposal:
+    early = case.presence is Presence.NOT_YET
+    reason = "the person has not started yet" if early else "no rule gives the person a profile"
+    return _removals(_with_ours(case, context), context, reason)
+
+
+def _vanished(case: Case, context: Context) -> Proposal:
+    return _removals(_with_ours(case, context), context, "no source knows the person any more")
+
+
+def _user_disabled(case: Case, context: Context) -> Proposal:
+    ours = [row for row in case.active if row.id in case.ours]
+    return _removals(ours, context, "the user is disabled")
+
+
+def _unassigned(case: Case, context: Context) -> Proposal:
+    if not context.policy.exclusive:
+        return NOTHING
+    rows = [row for row in case.active if row.profile in context.managed]
+    return _removals(rows, context, "nobody should have this row")
 
 
 def _husk(case: Case, context: Context) -> Proposal:
     row = case.husk
     if row is None or (not row.active and context.policy.remove is Removal.DEACTIVATE):
-        return Proposal()
+        return NOTHING
     if keeps(row, context.refused, ours=case.husk_ours):
-        return Proposal()
+        return NOTHING
     managed = row.profile is None or row.profile in context.managed
     if case.protected or not (case.husk_ours or (context.policy.exclusive and managed)):
-        return Proposal()
+        return NOTHING
     lacks = "user" if row.user is None else "profile"
     return Proposal((Step(removal(context), row, None, f"the row has no {lacks}"),))
+
+
+PROPOSALS: Mapping[Situation, Callable[[Case, Context], Proposal]] = {
+    Situation.ABSENT: _create,
+    Situation.MISSING: _create,
+    Situation.INACTIVE: _reactivate,
+    Situation.FOUND: _adopt,
+    Situation.MISPLACED: _misplaced,
+    Situation.FOREIGN_MISPLACED: _foreign_misplaced,
+    Situation.DUPLICATE: _duplicate,
+    Situation.SURPLUS: _surplus,
+    Situation.LEFT: _left,
+    Situation.OUT_OF_SCOPE: _out_of_scope,
+    Situation.VANISHED: _vanished,
+    Situation.USER_DISABLED: _user_disabled,
+    Situation.UNASSIGNED: _unassigned,
+    Situation.HUSK: _husk,
+}
+"""What each situation asks for; the others ask for nothing."""
