@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any
 
+import msgspec
 from sqlalchemy import Connection
 
 from syncd.core.model import Action, Situation
@@ -189,14 +190,14 @@ def head(tx: Connection, plan: str) -> Head | None:
 
 def digest(tx: Connection, plan: str, env: int, run_number: int) -> str:
     """Hash what a plan would do: the same for the same inputs in any order."""
-    total = hashlib.sha256()
+    total, encode = hashlib.sha256(), msgspec.json.Encoder().encode
     for change in stream(
         tx,
         "SELECT action, person, user_id, membership, before, after, version, situation, reason "
         "FROM changes WHERE plan = :plan ORDER BY number",
         plan=plan,
     ):
-        total.update(json.dumps(list(change)).encode())
+        total.update(encode(tuple(change)))
     adopted = column(
         tx,
         "SELECT user_id || membership || person AS body FROM links "

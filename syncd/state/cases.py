@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -30,6 +31,11 @@ from syncd.state.presence import presence
 __all__ = ["Subject", "cases", "membership", "subject"]
 
 CHUNK = 1000
+PRESENT = Presence.PRESENT
+RUNGS = {str(rung): rung for rung in Rung}
+FINDINGS = {str(finding): finding for finding in Finding}
+ORIGINS = {str(origin): origin for origin in Origin}
+"""Looked up, because making a member of a text takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +65,78 @@ def cases(tx: Connection, env: int, context: Context) -> Iterator[list[Subject]]
         start += CHUNK
 
 
+class _Head(NamedTuple):
+    """A case with its person, what the rules say of that person, and its user."""
+
+    seq: int
+    kind: str
+    person: str | None
+    user_id: str | None
+    husk: str | None
+    combo: int | None
+    person_name: str | None
+    person_object: str | None
+    enabled: int | None
+    starts_on: int | None
+    leaves_on: int | None
+    problem: str | None
+    doubled: int | None
+    finding: str
+    detail: str | None
+    rung: str | None
+    reference: str | None
+    profile: str | None
+    rule: str | None
+    losers: str | None
+    error: str | None
+    user_name: str | None
+    full_name: str | None
+    disabled: int | None
+    pointer: str | None
+    login: str | None
+    object_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """The live links of a person; rows of other users among them, and those users."""
+
+    links: list[Link] = field(default_factory=list)
+    elsewhere: list[Membership] = field(default_factory=list)
+    others: list[User] = field(default_factory=list)
+
+
+NOTHING = Memory()
+UNLINKED = _Links()
+
+
 class _Gather:
     """The queries of one run; each asks about one chunk of `attention`."""
 
     def __init__(self, tx: Connection, env: int, context: Context) -> None:
         self.tx, self.env, self.context = tx, env, context
-        self.today = context.today
+        self.day, self.today = context.today.toordinal(), context.today.isoformat()
         self.holds = self._decisions("hold")
         self.choices = self._decisions("profile")
 
     def chunk(self, start: int, end: int) -> list[Subject]:
         self._range = {"start": start, "end": end}
-        heads = self._rows(HEADS)
+        heads = list(map(_Head._make, self._rows(HEADS)))
         if not heads:
             return []
-        people = {row.seq: row for row in self._rows(PEOPLE)}
-        users = {row.seq: row for row in self._rows(USERS)}
-        husks = {row.seq: row for row in self._rows(HUSKS)}
-        members = self._grouped(MEMBERS)
-        links = self._grouped(LINKS)
-        elsewhere = self._grouped(ELSEWHERE)
-        teams = self._grouped(TEAMS)
+        members = self._members()
+        links = self._links()
         memories = self._memories()
+        teams = self._grouped(TEAMS)
+        husks = {row.seq: row for row in self._rows(HUSKS)}
         return [
             self._subject(
                 head,
-                people.get(head.seq),
-                users.get(head.seq),
+                members.get(head.seq, ()),
+                links.get(head.seq, UNLINKED),
+                memories.get(head.seq, NOTHING),
+                teams.get(head.seq, ()),
                 husks.get(head.seq),
-                members[head.seq],
-                links[head.seq],
-                elsewhere[head.seq],
-                teams[head.seq],
-                memories[head.seq],
             )
             for head in heads
         ]
@@ -104,6 +149,22 @@ class _Gather:
         found: dict[int, list[Any]] = defaultdict(list)
         for row in self._rows(sql, **more):
             found[row.seq].append(row)
+        return found
+
+    def _members(self) -> dict[int, list[Membership]]:
+        found: dict[int, list[Membership]] = defaultdict(list)
+        for seq, *row in self._rows(MEMBERS):
+            found[seq].append(_membership(*row))
+        return found
+
+    def _links(self) -> dict[int, _Links]:
+        found: dict[int, _Links] = defaultdict(_Links)
+        for seq, ident, user, rung, origin, profile, name, full_name, *row in self._rows(LINKS):
+            of_person = found[seq]
+            of_person.links.append(Link(ident, user, RUNGS[rung], ORIGINS[origin], profile))
+            if row[0] is not None:
+                of_person.elsewhere.append(_membership(*row))
+                of_person.others.append(User(user, name, full_name))
         return found
 
     def _decisions(self, kind: str) -> dict[str, Any]:
@@ -119,80 +180,72 @@ class _Gather:
         pendings = {row.seq: row for row in self._rows(PENDINGS)}
         flags = self._grouped(FLAGS)
         losses = self._grouped(LOSSES, since=since)
-        return defaultdict(
-            Memory,
-            {
-                seq: Memory(
-                    sighting=_sighting(sightings.get(seq)),
-                    pending=Situation(pendings[seq].situation) if seq in pendings else None,
-                    marked=_marked(flags[seq]),
-                    cleared=_cleared(flags[seq]),
-                    losses=tuple(_moment(row.at) for row in losses[seq]),
-                )
-                for seq in {*sightings, *pendings, *flags, *losses}
-            },
-        )
+        return {
+            seq: Memory(
+                sighting=_sighting(sightings.get(seq)),
+                pending=Situation(pendings[seq].situation) if seq in pendings else None,
+                marked=_marked(flags.get(seq, ())),
+                cleared=_cleared(flags.get(seq, ())),
+                losses=tuple([_moment(row.at) for row in losses.get(seq, ())]),
+            )
+            for seq in {*sightings, *pendings, *flags, *losses}
+        }
 
     def _subject(
         self,
-        head: Any,
-        person: Any,
-        user: Any,
-        husk: Any,
-        members: list[Any],
-        links: list[Any],
-        elsewhere: list[Any],
-        teams: list[Any],
+        head: _Head,
+        members: Sequence[Membership],
+        links: _Links,
         memory: Memory,
+        teams: Sequence[Any],
+        husk: Any,
     ) -> Subject:
-        policy = self.context.policy
-        known = _user(head.user_id, user)
-        here = presence(person, self.today.toordinal(), policy.lead_days) if person else None
+        known = head.person is not None
+        here = presence(head, self.day, self.context.policy.lead_days) if known else Presence.GONE
         # What an unreadable record leaves empty says nothing, not even that somebody is wanted.
-        legible = person is not None and not person.doubled and not person.problem
+        legible = here is PRESENT and not (head.doubled or head.problem)
         case = Case(
             person=head.person,
-            user=known,
-            presence=here or Presence.GONE,
-            finding=Finding(person.finding) if person else Finding.NONE,
-            protected=self._protected(person, user),
-            hold=self._hold(head, person, here),
-            wanted=_wanted(person) if legible and here is Presence.PRESENT else None,
-            rows=tuple(membership(row) for row in members) if head.kind != "husk" else (),
-            links=tuple(_link(row) for row in links),
-            elsewhere=tuple(membership(row) for row in elsewhere),
-            others=tuple(User(row.user_id, row.user_name, row.full_name) for row in elsewhere),
-            teams=tuple(row.profile for row in teams),
+            user=_user(head),
+            presence=here,
+            finding=FINDINGS[head.finding] if known else Finding.NONE,
+            protected=self._protected(head),
+            hold=self._hold(head, here),
+            wanted=_wanted(head.reference, head.profile, head.rule, head.losers)
+            if legible
+            else None,
+            rows=tuple(members) if head.kind != "husk" else (),
+            links=tuple(links.links),
+            elsewhere=tuple(links.elsewhere),
+            others=tuple(links.others),
+            teams=tuple([row.profile for row in teams]),
             chosen=self._choice(head.user_id),
             memory=memory,
             husk=membership(husk) if husk else None,
             husk_ours=bool(husk and husk.ours),
-            detail=(person.detail if person else None) or "",
+            detail=head.detail or "",
         )
-        rung = Rung(person.rung) if person and person.rung else None
+        rung = RUNGS[head.rung] if head.rung else None
         return Subject(head.kind, subject(head.person, head.user_id), case, rung)
 
-    def _protected(self, person: Any, user: Any) -> bool:
-        names = {person.user_name, person.object_id} if person else set()
-        if user:
-            names |= {user.login, user.object_id}
-        return bool(names & self.context.policy.protected)
+    def _protected(self, head: _Head) -> bool:
+        protected = self.context.policy.protected
+        names = (head.person_name, head.person_object, head.login, head.object_id)
+        return bool(protected) and not protected.isdisjoint(names)
 
-    def _hold(self, head: Any, person: Any, here: Presence | None) -> Hold | None:
+    def _hold(self, head: _Head, here: Presence) -> Hold | None:
         if head.kind == "note":
             return Hold("explained by somebody who is not decided about")
-        held = self.holds.get(head.user_id)
-        if held and (held.until is None or held.until >= self.today.isoformat()):
+        held = self.holds.get(head.user_id or "")
+        if held and (held.until is None or held.until >= self.today):
             until = date.fromisoformat(held.until) if held.until else None
             return Hold(f"held by {held.who}: {held.reason}", until)
-        if person is None:
-            return None
-        if person.doubled:
+        if head.doubled:
             return Hold("two rows of one source have this key")
-        if person.problem:
-            return Hold(person.problem)
-        if person.error and here is Presence.PRESENT:
-            return Hold(person.error)
+        if head.problem:
+            return Hold(head.problem)
+        if head.error and here is PRESENT:
+            return Hold(head.error)
         return None
 
     def _choice(self, user: str | None) -> Choice | None:
@@ -233,71 +286,68 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _user(ident: str | None, row: Any) -> User | None:
-    if ident is None:
+def _user(head: _Head) -> User | None:
+    """Return the case's user; of one whom the target has no more only the id is known."""
+    if head.user_id is None:
         return None
-    if row is None:
-        return User(ident, None, None)
-    return User(ident, row.user_name, row.full_name, bool(row.disabled), row.pointer)
+    return User(head.user_id, head.user_name, head.full_name, bool(head.disabled), head.pointer)
 
 
-def _wanted(person: Any) -> Wanted | None:
-    if person.reference is None:
-        return None
-    return Wanted(person.reference, person.profile, person.rule, losers(person.losers))
+@lru_cache(maxsize=1024)  # many people are wanted by the same few answers
+def _wanted(
+    reference: str | None, profile: str | None, rule: str, said: str | None
+) -> Wanted | None:
+    return None if reference is None else Wanted(reference, profile, rule, losers(said))
 
 
 def membership(row: Any) -> Membership:
     """Return a row of `memberships` or `husks` as the core knows it."""
-    return Membership(
-        row.id,
-        row.user_id,
-        row.profile,
-        bool(row.active),
-        bool(row.flagged),
-        row.version,
-        row.created_on,
+    return _membership(
+        row.id, row.user_id, row.profile, row.active, row.flagged, row.version, row.created_on
     )
 
 
-def _link(row: Any) -> Link:
-    return Link(row.membership, row.user_id, Rung(row.rung), Origin(row.origin), row.profile)
+def _membership(
+    ident: str,
+    user: str | None,
+    profile: str | None,
+    active: int,
+    flagged: int,
+    version: str,
+    created_on: str,
+) -> Membership:
+    return Membership(ident, user, profile, active == 1, flagged == 1, version, created_on)
 
 
 CHOSEN = "t.seq >= :start AND t.seq < :end"
-HEADS = f"SELECT t.* FROM attention t WHERE {CHOSEN} ORDER BY t.seq"
-PEOPLE = f"""
-SELECT t.seq, p.user_name, p.object_id, p.enabled, p.starts_on, p.leaves_on, p.combo, p.problem,
-       p.doubled, COALESCE(s.finding, n.finding) AS finding, COALESCE(s.detail, n.detail) AS detail,
-       s.rung,
-       a.reference, a.profile, a.rule, a.losers, a.error
+ROW = "m.id, m.user_id, m.profile, m.active, m.flagged, m.version, m.created_on"
+HEADS = f"""
+SELECT t.seq, t.kind, t.person, t.user_id, t.husk,
+       p.combo, p.user_name, p.object_id, p.enabled, p.starts_on, p.leaves_on, p.problem, p.doubled,
+       COALESCE(s.finding, n.finding), COALESCE(s.detail, n.detail), s.rung,
+       a.reference, a.profile, a.rule, a.losers, a.error,
+       u.user_name, u.full_name, u.disabled, u.pointer, u.login, u.object_id
 FROM attention t
 LEFT JOIN people p ON p.key = t.person
 LEFT JOIN standing s ON s.env = :env AND s.user_id = t.user_id AND s.person = t.person
 LEFT JOIN stranded n ON n.env = :env AND n.person = t.person
 LEFT JOIN answers a ON a.env = :env AND a.combo = p.combo
-WHERE {CHOSEN} AND t.person IS NOT NULL
-"""
-USERS = f"""
-SELECT t.seq, u.* FROM attention t JOIN users u ON u.env = :env AND u.id = t.user_id WHERE {CHOSEN}
+LEFT JOIN users u ON u.env = :env AND u.id = t.user_id
+WHERE {CHOSEN} ORDER BY t.seq
 """
 MEMBERS = f"""
-SELECT t.seq, m.* FROM attention t
+SELECT t.seq, {ROW} FROM attention t
 JOIN memberships m ON m.env = :env AND m.user_id = t.user_id
 WHERE {CHOSEN} ORDER BY t.seq, m.id
 """
 LINKS = f"""
-SELECT t.seq, l.* FROM attention t
+SELECT t.seq, l.membership, l.user_id, l.rung, l.origin, l.profile, u.user_name, u.full_name, {ROW}
+FROM attention t
 JOIN links l ON l.env = :env AND l.person = t.person AND l.ended IS NULL
 JOIN users u ON u.env = :env AND u.id = l.user_id
+LEFT JOIN memberships m ON m.env = :env AND m.user_id = l.user_id AND m.id = l.membership
+  AND l.user_id IS DISTINCT FROM t.user_id
 WHERE {CHOSEN} ORDER BY t.seq, l.membership
-"""
-ELSEWHERE = f"""
-SELECT t.seq, m.*, u.user_name, u.full_name FROM attention t
-JOIN links l ON l.env = :env AND l.person = t.person AND l.ended IS NULL
-JOIN users u ON u.env = :env AND u.id = l.user_id
-JOIN memberships m ON m.env = :env AND m.user_id = l.user_id AND m.id = l.membership
-WHERE {CHOSEN} AND l.user_id IS DISTINCT FROM t.user_id ORDER BY t.seq, m.id
 """
 TEAMS = f"""
 SELECT t.seq, p.profile FROM attention t
@@ -321,7 +371,7 @@ FLAGS = f"""
 SELECT t.seq, f.membership, f.action, f.at FROM attention t
 JOIN memberships m ON m.env = :env AND m.user_id = t.user_id
 JOIN flags f ON f.env = :env AND f.membership = m.id
-WHERE {CHOSEN} ORDER BY t.seq, f.id
+WHERE {CHOSEN} AND EXISTS (SELECT 1 FROM flags WHERE env = :env) ORDER BY t.seq, f.id
 """
 LOSSES = f"""
 SELECT t.seq, l.at FROM attention t JOIN losses l ON l.env = :env AND l.person = t.person

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Connection
 
 from syncd.core.case import Conflict, Decision
@@ -18,6 +18,7 @@ __all__ = ["LINK", "Notebook", "end_links_of_deleted_users"]
 
 LINK = ("env", "user_id", "membership", "person", "rung", "origin", "profile", "run", "since")
 SIGHTING = ("env", "subject", "situation", "first", "second", "due")
+ENCODE = msgspec.json.Encoder().encode
 SAVEABLE = ("LEFT", "OUT_OF_SCOPE", "VANISHED", "USER_DISABLED")
 
 # A flag only says that there is a conflict, and clearing it ends no other than the flag's own.
@@ -176,7 +177,7 @@ class Notebook:
             run(self.tx, f"DELETE FROM {table} WHERE env = :env", env=self.env)
             run(self.tx, f"INSERT INTO {table} ({names}) SELECT DISTINCT {names} FROM next_{table}")
         self._history()
-        end_links_of_deleted_users(self.tx, self.env, self.now)
+        end_links_of_deleted_users(self.tx, self.env, self.run, self.now)
 
     def _index(self) -> None:
         """Let each note be found among the others: there may be as many as people."""
@@ -241,8 +242,8 @@ class Notebook:
         )
 
 
-def end_links_of_deleted_users(tx: Connection, env: int, now: str) -> None:
-    """End the links of users that the target no longer has. A new link has one that it has."""
+def end_links_of_deleted_users(tx: Connection, env: int, run_number: int, now: str) -> None:
+    """End links of users that the target no longer has. Whom this run linked it just saw there."""
     basis, before = numbers(tx, f"users:{env}"), recall(tx, f"ended:{env}")
     if before == basis:
         return
@@ -252,9 +253,10 @@ def end_links_of_deleted_users(tx: Connection, env: int, now: str) -> None:
     ended = rows(
         tx,
         "UPDATE links SET ended = :now, why = 'its user was deleted' WHERE env = :env "
-        f"AND ended IS NULL {among} AND NOT EXISTS (SELECT 1 FROM users u "
+        f"AND ended IS NULL AND run <> :run {among} AND NOT EXISTS (SELECT 1 FROM users u "
         "WHERE u.env = :env AND u.id = links.user_id) RETURNING user_id, person",
         env=env,
+        run=run_number,
         now=now,
     )
     if ended:
@@ -274,7 +276,7 @@ def _concerned(decided: Sequence[tuple[Subject, Decision]]) -> Iterator[str]:
 
 def _conflict(conflict: Conflict) -> Sequence[object]:
     subject = conflict.profiles[0] if conflict.code == "DUPLICATE_PAIR" else ""
-    profiles, members = json.dumps(conflict.profiles), json.dumps(conflict.rows)
+    profiles, members = ENCODE(conflict.profiles).decode(), ENCODE(conflict.rows).decode()
     return conflict.user, str(conflict.code), subject, profiles, members
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection
 
 from syncd.core.case import Case, Context, Decision, Step, Why
@@ -50,6 +51,7 @@ CHANGE = (
     "rung",
 )
 NAME_LENGTH = 100
+_canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class Spool:
@@ -118,7 +120,7 @@ def user_of(case: Case, row: Membership | None) -> User | None:
 
 def item(body: dict[str, Any]) -> str:
     """Write a remark as canonical JSON."""
-    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _canonical(body).decode()
 
 
 def name_creates(tx: Connection, plan: str, env: int, space: UUID) -> None:
