@@ -35,6 +35,9 @@ Encoded = tuple[str, str | None]
 T = TypeVar("T")
 Get = Callable[[Cells], T | None]
 
+ENCODE = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
 MEMO = 32_768
 """Distinct cells or rows of attributes remembered; more would cost memory and save no time."""
 
@@ -70,10 +73,7 @@ class PersonMapping:
 
 def encode_attributes(attributes: Mapping[str, Value]) -> str:
     """Write attributes so that equal ones are the same text, whatever their order."""
-    plain = {name: _plain(value) for name, value in attributes.items()}
-    return json.dumps(
-        plain, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
+    return ENCODE({name: _plain(value) for name, value in attributes.items()})
 
 
 def decode_attributes(encoded: str) -> dict[str, Value]:

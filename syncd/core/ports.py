@@ -139,7 +139,9 @@ class ReadFacts:
 
     `rows` counts every row read, doubled ones too, also those that were known.
     `findings` are sentences, each a reason not to believe the read. `content` marks
-    the whole content; the same mark next time means that nothing changed.
+    the whole content; the same mark next time means that nothing changed. It may say of rows
+    by which marks they are known: `bare` is what to remember in its place where not every
+    record was kept as it was given.
     `usable` is False when nothing of what was read may be used (a mapped column is
     absent, bytes do not decode). `unchanged` says that the content is the known one:
     no page came and the picture stands as it is. `gone` holds the marks that were
@@ -160,6 +162,7 @@ class ReadFacts:
     partial: bool = False
     columns: tuple[str, ...] | None = None
     declared: bool = True
+    bare: bytes | None = None
 
 
 class Reading(Protocol):

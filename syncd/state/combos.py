@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import compress
+from typing import cast
+
 from sqlalchemy import Connection
 
 from syncd.state.database import bulk, one, rows
@@ -16,8 +20,7 @@ class Combos:
     """
     Numbers sets of attributes, given as canonical JSON.
 
-    New ones are written by `flush`, before anything that refers to them. `known` may be
-    read directly; ask `number` for what is not in it.
+    New ones are written by `flush`, before anything that refers to them.
     """
 
     def __init__(self, tx: Connection) -> None:
@@ -49,6 +52,16 @@ class Combos:
             self._whole = False
         self.known[attributes] = int(found)
         return int(found)
+
+    def numbers(self, attributes: Sequence[str]) -> list[int]:
+        """Return the numbers of many sets, among which few are new."""
+        found = list(map(self.known.get, attributes))
+        if None not in found:
+            return cast("list[int]", found)
+        new = (each is None for each in found)
+        given = {each: self.number(each) for each in dict.fromkeys(compress(attributes, new))}
+        both = zip(attributes, found, strict=True)
+        return [given[each] if number is None else number for each, number in both]
 
     def flush(self) -> None:
         """Write the new sets."""

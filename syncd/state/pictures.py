@@ -158,9 +158,7 @@ class Stage:
         key, mark, *rest, attributes, problem = page.columns
         if self._extend is not None:
             attributes = list(map(self._extend, page))
-        combos = list(map(self._combos.known.get, attributes))
-        if None in combos:
-            combos = [self._combos.number(each) for each in attributes]
+        combos = self._combos.numbers(attributes)
         source = [self.source] * len(page)
         return [key, source, octets(self.tx, mark), *rest, combos, problem]
 
@@ -205,7 +203,8 @@ def publish(
             tx,
             f"UPDATE sources SET shape = :shape, content = :content, certified_rows = {counted}, "
             "failed_by = NULL, token = :token WHERE id = :id",
-            shape=shape, content=facts.content, token=facts.token, id=source.id, **values,
+            shape=shape, content=_content(tx, source, facts), token=facts.token, id=source.id,
+            **values,
         )  # fmt: skip
         return
     # What was laid over may mix two shapes: only a certified read makes rows known again.
@@ -217,6 +216,12 @@ def publish(
         "WHERE id = :id",
         why=json.dumps(list(findings), ensure_ascii=False), id=source.id,
     )  # fmt: skip
+
+
+def _content(tx: Connection, source: Picture, facts: ReadFacts) -> bytes | None:
+    """Return what to know the content by; the records of doubled keys are not as they came."""
+    sql = "SELECT 1 FROM doubles WHERE source = :id LIMIT 1"
+    return facts.bare if facts.bare and one(tx, sql, id=source.id) else facts.content
 
 
 def _lay_changes_over(tx: Connection, source: int, facts: ReadFacts) -> None:
@@ -354,8 +359,9 @@ def _drop_unseen(tx: Connection, source: int) -> None:
         "AND (mark IS NULL OR mark IN (SELECT mark FROM unseen)) "
         f"AND key NOT IN (SELECT key FROM incoming_{source})"
     )
-    run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", source=source)
-    run(tx, f"DELETE {gone}", source=source)
+    if one(tx, f"SELECT 1 {gone} LIMIT 1", source=source):
+        run(tx, f"INSERT INTO dirty SELECT key {gone} ON CONFLICT DO NOTHING", source=source)
+        run(tx, f"DELETE {gone}", source=source)
 
 
 def shown(tx: Connection, source: Picture, facts: ReadFacts, keys: Sequence[str]) -> set[str]:

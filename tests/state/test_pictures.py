@@ -150,6 +150,27 @@ def test_two_rows_of_one_key_decide_nothing(
     assert aside == [("a@x.org",), ("b@x.org",)]
 
 
+def test_a_key_is_doubled_as_long_as_it_has_two_rows(world: World, database: Database) -> None:
+    """Whatever else changes in the file, and also if everything before was believed."""
+    sql = "SELECT doubled FROM people WHERE key = 'e1'"
+    world.policy = Policy(certificate=CertificateLimits(max_shrink_percent=100))
+    one, other = person("e1", mail="a@x.org"), person("e1", "office", mail="b@x.org")
+    found = []
+    for rows in (
+        [one, other, person("e2")],
+        [other, one, person("e2")],
+        [person("e2"), one, person("e3"), other],
+        [person("e2"), one, person("e3")],
+        [person("e3"), one, person("e2")],
+        [person("e3"), one, one, person("e2")],
+    ):
+        world.says(rows)
+        read(world)
+        found += select(database, sql)
+
+    assert found == [(1,), (1,), (1,), (0,), (0,), (1,)]
+
+
 def test_a_key_that_was_doubled_stays_so_until_a_believed_read(
     world: World, database: Database
 ) -> None:

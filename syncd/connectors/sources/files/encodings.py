@@ -6,6 +6,7 @@ import codecs
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from syncd.connectors.sources.files.opened import Unreadable
@@ -15,6 +16,7 @@ __all__ = [
     "Encoding",
     "Scan",
     "beginning",
+    "byte_batches",
     "byte_lines",
     "resolve",
     "scan",
@@ -168,17 +170,24 @@ def _is_plain(codec: str) -> bool:
 
 def byte_lines(path: Path, chunks: Iterable[bytes], separator: bytes, skip: int) -> Iterator[bytes]:
     """Cut the content into lines without their ends; *skip* bytes at the start are left out."""
+    return chain.from_iterable(byte_batches(path, chunks, separator, skip))
+
+
+def byte_batches(
+    path: Path, chunks: Iterable[bytes], separator: bytes, skip: int
+) -> Iterator[list[bytes]]:
+    """Give the lines of `byte_lines` as they come, many at a time."""
     tail = b""
     lines = 0
     for number, chunk in enumerate(chunks):
         cut = (tail + (chunk if number else chunk[skip:])).split(separator)
         tail = cut.pop()
-        yield from cut
         lines += len(cut)
+        yield cut
         if len(tail) > LONGEST:
             raise _too_long(path, lines + 1)
     if tail:
-        yield tail
+        yield [tail]
 
 
 def text_lines(path: Path, chunks: Iterable[bytes], encoding: Encoding) -> Iterator[str]:

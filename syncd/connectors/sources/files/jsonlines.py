@@ -31,6 +31,7 @@ from syncd.connectors.sources.files.reading import (
     shape,
     utc_now,
 )
+from syncd.connectors.sources.files.runs import Memory
 from syncd.connectors.sources.files.tally import Kind, Tally
 from syncd.core.columns import Page
 from syncd.core.identity import text
@@ -78,8 +79,8 @@ class JsonlSource:
             self.path, known, self._rows, validate, delivery=self.delivery, clock=self.clock
         )
 
-    def _rows(self, file: Opened, seen: Scan, marks: set[bytes], tally: Tally) -> Iterator[Page]:
-        records = self._records(file, seen, marks, tally)
+    def _rows(self, file: Opened, seen: Scan, memory: Memory, tally: Tally) -> Iterator[Page]:
+        records = self._records(file, seen, memory.marks, tally)
         return map(Page.of, iter(lambda: list(islice(records, BATCH)), []))
 
     def _records(

@@ -24,6 +24,7 @@ from syncd.connectors.sources.files.opened import (
     opened,
     same_content,
 )
+from syncd.connectors.sources.files.runs import Memory, known_as
 from syncd.connectors.sources.files.tally import Tally
 from syncd.core.columns import Page
 from syncd.core.mapping import PersonMapping
@@ -39,8 +40,8 @@ NEAR = 0.5
 """How alike a name must be to be offered for an absent one: "Dept" for "Department"."""
 
 Clock = Callable[[], datetime]
-Rows = Callable[[Opened, Scan, set[bytes], Tally], Iterator[Page]]
-"""Gives the records that are not known and takes the marks of those that are out of the set."""
+Rows = Callable[[Opened, Scan, Memory, Tally], Iterator[Page]]
+"""Gives the records that are not known and takes those that are out of the memory."""
 
 
 @dataclass(slots=True)
@@ -101,9 +102,9 @@ class FileReading:
                 if checksum is not None:
                     _compare(file, checksum)
                 found = self._findings(file, seen, drops[1:2])
-                if file.content == self.known.content:
+                if known_as(self.known, file.content):
                     file.check()
-                    self.facts = ReadFacts(0, found, content=file.content, unchanged=True)
+                    self.facts = ReadFacts(0, found, content=self.known.content, unchanged=True)
                     return
                 yield from self._pages(file, seen, found)
             except Unreadable:
@@ -136,10 +137,10 @@ class FileReading:
     def _pages(self, file: Opened, seen: Scan, found: tuple[str, ...]) -> Iterator[Page]:
         if not seen.size:
             raise Unreadable(f"{file.path}: the file is empty (0 bytes)")
-        marks = self.known.marks()
+        memory = Memory(self.known)
         tally = self.tally = Tally(file.path)
         held: Page | None = None
-        for page in _paged(self.rows(file, seen, marks, tally)):
+        for page in _paged(self.rows(file, seen, memory, tally)):
             if held is not None:
                 yield held
             held = page
@@ -147,8 +148,9 @@ class FileReading:
         self.facts = ReadFacts(
             tally.rows,
             (*found, *tally.findings()),
-            file.content,
-            gone=marks,
+            memory.content(file.content),
+            bare=file.content,
+            gone=memory.marks,
             columns=tally.columns,
             declared=tally.declared,
         )
