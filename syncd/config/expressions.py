@@ -90,7 +90,7 @@ def compile_rule(text: str, attributes: Mapping[str, str]) -> Expression:
     today = any(word.text == "today" and word.kind is Kind.NAME for word in words)
     _check_result(text, words, {name: types[name] for name in reads})
     warnings = (*_misfits(words, types), *_tests(looks.tested))
-    asked = _predicate(program, tuple(sorted(types)), tuple(sorted(reads)))
+    asked = _predicate(program, reads, whole=looks.whole)
     return Expression(asked, reads, today, warnings)
 
 
@@ -146,36 +146,57 @@ class _Scene:
 
     person: Mapping[str, Value]
     today: date
-    names: tuple[str, ...]
+    names: frozenset[str]
     context: cel.Context
 
 
 class _Stage(threading.local):
-    """The scene that was looked at last, in each thread: one rule after the other asks for it."""
+    """
+    The scene that was looked at last, in each thread: one rule after the other asks for it.
+
+    It shows of a person what any rule has looked at so far, and so serves them all; what
+    nobody looks at is not converted.
+    """
 
     scene: _Scene | None = None
+    names: frozenset[str] = frozenset()
 
-    def show(self, person: Mapping[str, Value], today: date, names: tuple[str, ...]) -> cel.Context:
-        last = self.scene
-        if last and last.person is person and last.today == today and last.names == names:
-            return last.context
+    def show(
+        self, person: Mapping[str, Value], today: date, names: frozenset[str], *, only: bool
+    ) -> _Scene:
+        """Set the scene for a person; of whom it shows *only* these *names*, or those at least."""
+        if not only:
+            names = self.names = self.names | names
         seen = {name: _seen(person.get(name)) for name in names}
         context = cel.Context(variables={"person": seen, "today": _midnight(today)})
         self.scene = _Scene(person, today, names, context)
-        return context
+        return self.scene
 
 
 _stage = _Stage()
 
 
-def _predicate(program: cel.Program, names: tuple[str, ...], reads: tuple[str, ...]) -> Predicate:
-    """Return the question; *names* is everything a person has, *reads* what this rule looks at."""
+def _predicate(program: cel.Program, reads: frozenset[str], *, whole: bool) -> Predicate:
+    """
+    Return the question; *reads* is what this rule looks at.
+
+    A rule that looks at the *whole* person must be shown nothing else.
+    """
+    execute, stage = program.execute, _stage
 
     def when(person: Mapping[str, Value], today: date) -> bool:
+        scene = stage.scene
+        if (
+            scene is None
+            or scene.person is not person
+            or scene.today != today
+            or not (scene.names == reads if whole else scene.names >= reads)
+        ):
+            scene = stage.show(person, today, reads, only=whole)
         try:
-            answer = program.execute(_stage.show(person, today, names))
+            answer = execute(scene.context)
         except Exception as error:  # noqa: BLE001  # the library raises a dozen kinds; each means no answer
-            seen = {name: _seen(person.get(name)) for name in reads}
+            seen = {name: _seen(person.get(name)) for name in sorted(reads)}
             raise RuleError(_reason(error, seen)) from None
         if answer is True or answer is False:
             return bool(answer)

@@ -56,7 +56,9 @@ def judge(person: Mapping[str, Value], today: date, rules: Sequence[Rule]) -> An
     losers: list[Loser] = []
     for rule in rules:
         try:
-            reference = _reference(rule, person) if rule.when(person, today) else None
+            if not rule.when(person, today):
+                continue
+            reference = _reference(rule, person)
         except RuleError as error:
             if won is None:
                 return Answer(error=f"rule {rule.name}: {error}")

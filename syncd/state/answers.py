@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Connection
 
 from syncd.core.model import Loser, Profile
@@ -71,7 +72,7 @@ def ask(
 
 def _columns(answer: Answer) -> tuple[str | None, ...]:
     lost = [[loser.rule, loser.profile, loser.note] for loser in answer.losers]
-    said = json.dumps(lost, ensure_ascii=False) if lost else None
+    said = msgspec.json.encode(lost).decode() if lost else None
     return answer.reference, answer.rule, said, answer.error
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.config.expressions import ExpressionError, compile_rule
+from syncd.config.expressions import ALWAYS, ExpressionError, compile_rule
 from syncd.core.model import Value
 from syncd.core.rules import RuleError
 
@@ -167,6 +167,16 @@ def test_what_an_expression_reads_is_found(text: str, reads: set[str], *, today:
 def test_an_expression_over_the_whole_person_reads_everything(text: str) -> None:
     """Where no single attribute is named, any of them may decide."""
     assert compile_rule(text, TYPES).reads >= TYPES.keys() | {"key", "mail", "source"}
+
+
+def test_the_whole_person_is_the_same_whatever_other_rules_look_at() -> None:
+    """Whichever is asked first, also a rule of another configuration."""
+    every = (f'person["{name}"] == null' for name in (*ALWAYS, *TYPES, "planet"))
+    elsewhere = compile_rule(" || ".join(every), {**TYPES, "planet": "text"}).when
+    whole = compile_rule(f"size(person) == {len(ALWAYS) + len(TYPES)}", TYPES).when
+    part = compile_rule("person.grade == 3", TYPES).when
+
+    assert [when(ADA, TODAY) for when in (elsewhere, whole, part, elsewhere, whole)] == [True] * 5
 
 
 @pytest.mark.parametrize(
