@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect
 
 from syncd.core.errors import StateUnusable
 from syncd.state.advice import advise
-from syncd.state.database import Database, one
+from syncd.state.database import Database, one, run
 
 __all__ = ["HEAD", "ensure", "migrate", "refuse_newer", "upgrade", "version"]
 
@@ -63,14 +63,12 @@ def migrate(tx: Connection, place: str, to: str = HEAD) -> None:
     """
     Run the migrations that are missing at *place*, alone until the transaction ends.
 
-    An older schema than today's is made only for a copy of a state that has it.
+    An empty database gets at once what they would make one after the other. An older schema
+    than today's is made only for a copy of a state that has it.
 
     Who comes second waits, and then finds the work done: SQLite lets only one write at a time,
     on PostgreSQL it takes a lock. The version read before that says nothing any more.
     """
-    from alembic import command  # noqa: PLC0415  # slow to import, and hardly ever needed
-    from alembic.config import Config  # noqa: PLC0415  # likewise
-
     sqlite = tx.dialect.name == "sqlite"
     if not sqlite:
         tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ALONE})")
@@ -78,12 +76,36 @@ def migrate(tx: Connection, place: str, to: str = HEAD) -> None:
     if found == HEAD:
         return
     refuse_newer(place, found)
+    if found is None and to == HEAD:
+        _make(tx)
+    else:
+        _follow(tx, to)
+    if sqlite and to == HEAD:
+        advise(tx)
+
+
+def _make(tx: Connection) -> None:
+    """Make today's schema in an empty database, and say so in Alembic's table."""
+    from syncd.state.schema_service import metadata  # noqa: PLC0415  # needed once in a lifetime
+
+    metadata.create_all(tx, checkfirst=False)  # whatever is in the way is somebody else's
+    run(
+        tx,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))",
+    )
+    run(tx, "INSERT INTO alembic_version (version_num) VALUES (:head)", head=HEAD)
+
+
+def _follow(tx: Connection, to: str) -> None:
+    """Run the migrations that lead from the schema that is there to another one."""
+    from alembic import command  # noqa: PLC0415  # slow to import, and hardly ever needed
+    from alembic.config import Config  # noqa: PLC0415  # likewise
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = tx
     command.upgrade(config, to)
-    if sqlite and to == HEAD:
-        advise(tx)
 
 
 def refuse_newer(place: str, found: str | None) -> None:
