@@ -81,7 +81,7 @@ class _Head(NamedTuple):
     leaves_on: int | None
     problem: str | None
     doubled: int | None
-    finding: str
+    finding: str | None
     detail: str | None
     rung: str | None
     reference: str | None
@@ -200,15 +200,14 @@ class _Gather:
         teams: Sequence[Any],
         husk: Any,
     ) -> Subject:
-        known = head.person is not None
-        here = presence(head, self.day, self.context.policy.lead_days) if known else Presence.GONE
+        here = presence(head, self.day, self.context.policy.lead_days)
         # What an unreadable record leaves empty says nothing, not even that somebody is wanted.
         legible = here is PRESENT and not (head.doubled or head.problem)
         case = Case(
             person=head.person,
             user=_user(head),
             presence=here,
-            finding=FINDINGS[head.finding] if known else Finding.NONE,
+            finding=FINDINGS[head.finding] if head.finding else Finding.NONE,
             protected=self._protected(head),
             hold=self._hold(head, here),
             wanted=_wanted(head.reference, head.profile, head.rule, head.losers)
