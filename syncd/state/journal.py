@@ -19,8 +19,8 @@ from syncd.state import outcomes
 from syncd.state.archive import COLUMNS
 from syncd.state.archive import change as read_change
 from syncd.state.cases import membership
-from syncd.state.database import bulk, rows, run, scratch
-from syncd.state.outcomes import AUDIT, DONE, WHO
+from syncd.state.database import bulk, many, rows, run, scratch
+from syncd.state.outcomes import AUDIT, DONE, WHO, Answers, Stretch, stretches
 from syncd.state.revisions import touch
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "settle",
     "settle_unsent",
     "skipped",
+    "withdraw",
 ]
 
 
@@ -41,11 +42,23 @@ def intend(
     tx: Connection, env: int, run_number: int, plan: str, changes: Sequence[Change], now: str
 ) -> None:
     """Put on record that these changes are about to leave."""
-    bulk(
+    many(
         tx,
-        "journal",
-        ("run", "number", "env", "plan", "intended"),
-        ((run_number, change.number, env, plan, now) for change in changes),
+        "INSERT INTO journal (run, number, env, plan, intended) SELECT ?, number, ?, plan, ? "
+        "FROM changes WHERE plan = ? AND number BETWEEN ? AND ?",
+        [
+            (run_number, env, now, plan, *stretch)
+            for stretch in stretches(change.number for change in changes)
+        ],
+    )
+
+
+def withdraw(tx: Connection, run_number: int, changes: Sequence[Change]) -> None:
+    """Take changes off the record that have not left after all."""
+    many(
+        tx,
+        "DELETE FROM journal WHERE run = ? AND number = ?",
+        [(run_number, change.number) for change in changes],
     )
 
 
@@ -54,23 +67,30 @@ def settle(
     env: int,
     run_number: int,
     plan: str,
-    settled: Sequence[tuple[Change, Outcome]],
+    settled: Answers,
     now: str,
+    touched: set[str] | None = None,
 ) -> None:
-    """Put on record how attempts went, with all that follows from it."""
+    """
+    Put on record how attempts went, with all that follows from it.
+
+    *touched* are inputs (state.revisions) of which this run has told already that the plan
+    changes them; more are added.
+    """
     if not settled:
         return
-    outcomes.gather(tx, settled)
-    outcomes.record(tx, plan)
-    outcomes.close(tx, run_number, now)
-    outcomes.log(tx, env, run_number, plan, now)
+    these = settle_unsent(tx, env, run_number, plan, settled, now)
+    outcomes.close(tx, run_number, settled, now)
     done = [change for change, outcome in settled if outcome.result in DONE]
     if not done:
         return
-    touch(tx, f"rows:{env}", [f"plan:{plan}"])
-    if any(c.action.removes or outcomes.gives(c) for c in done):
-        touch(tx, f"links:{env}", [f"plan:{plan}"])
-    outcomes.follow(tx, env, run_number, plan, done, now)
+    only_flags = all(change.action in outcomes.FLAGS for change in done)
+    for what in (f"rows:{env}",) if only_flags else (f"rows:{env}", f"links:{env}"):
+        if touched is None or what not in touched:
+            touch(tx, what, [f"plan:{plan}"])
+        if touched is not None:
+            touched.add(what)
+    outcomes.follow(tx, env, run_number, plan, done, these, now)
 
 
 def note(
@@ -162,13 +182,14 @@ def settle_unsent(
     env: int,
     run_number: int,
     plan: str,
-    settled: Sequence[tuple[Change, Outcome]],
+    settled: Answers,
     now: str,
-) -> None:
-    """Put on record changes that were shown but not sent."""
-    outcomes.gather(tx, settled)
-    outcomes.record(tx, plan)
-    outcomes.log(tx, env, run_number, plan, now)
+) -> Sequence[Stretch]:
+    """Put on record changes that were shown but not sent. Returns their numbers."""
+    these = stretches(outcome.number for _, outcome in settled)
+    outcomes.record(tx, plan, settled)
+    outcomes.log(tx, env, run_number, plan, these, now)
+    return these
 
 
 def _as_shown(change: Change, row: Membership | None) -> Outcome:
