@@ -121,7 +121,7 @@ class Applying:
             return
         with self.database.durable() as tx:
             self.lease.verify(tx)
-            known = [(c, o) for c, o in settled if not o.detail.startswith(UNKNOWN)]
+            known = [(c, o) for c, o in settled if not (o.detail and o.detail.startswith(UNKNOWN))]
             # An unknown outcome stays open in the journal: the next run settles it by reading.
             journal.settle(tx, self.env, self.run, self.plan, known, now, self._touched)
             escrow.settle(tx, self.env, known, moment, self.failures, self.run)

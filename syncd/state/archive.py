@@ -245,8 +245,8 @@ def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
         (plan, after, limit),
     )
     return [
-        Change(ACTIONS[action], row, user, before, then, version, SITUATIONS[situation], *rest)
-        for action, row, user, before, then, version, situation, *rest in found
+        Change(ACTIONS[a], row, user, before, then, version, SITUATIONS[s], reason, who, name, t, n)
+        for a, row, user, before, then, version, s, reason, who, name, t, n in found
     ]
 
 

@@ -20,7 +20,7 @@ from syncd.state.archive import COLUMNS
 from syncd.state.archive import change as read_change
 from syncd.state.cases import membership
 from syncd.state.database import bulk, many, rows, run, scratch
-from syncd.state.outcomes import AUDIT, DONE, WHO, Answers, Stretch, stretches
+from syncd.state.outcomes import AUDIT, DONE, WHO, Answers, stretches
 from syncd.state.revisions import touch
 
 __all__ = [
@@ -79,8 +79,11 @@ def settle(
     """
     if not settled:
         return
-    these = settle_unsent(tx, env, run_number, plan, settled, now)
-    outcomes.close(tx, run_number, settled, now)
+    ended = outcomes.alike(settled)
+    these = stretches(outcome.number for _, outcome in settled)
+    outcomes.record(tx, plan, ended)
+    outcomes.close(tx, run_number, ended, now)
+    outcomes.log(tx, env, run_number, plan, these, now)
     done = [change for change, outcome in settled if outcome.result in DONE]
     if not done:
         return
@@ -184,12 +187,11 @@ def settle_unsent(
     plan: str,
     settled: Answers,
     now: str,
-) -> Sequence[Stretch]:
-    """Put on record changes that were shown but not sent. Returns their numbers."""
+) -> None:
+    """Put on record changes that were shown but not sent."""
+    outcomes.record(tx, plan, outcomes.alike(settled))
     these = stretches(outcome.number for _, outcome in settled)
-    outcomes.record(tx, plan, settled)
     outcomes.log(tx, env, run_number, plan, these, now)
-    return these
 
 
 def _as_shown(change: Change, row: Membership | None) -> Outcome:

@@ -8,7 +8,7 @@ A stretch takes one statement, however long it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -23,7 +23,7 @@ __all__ = [
     "FLAGS",
     "WHO",
     "Answers",
-    "Stretch",
+    "alike",
     "close",
     "follow",
     "log",
@@ -69,6 +69,9 @@ SEEN = ("env", "user_id", "id", "version", "profile", "active", "flagged", "crea
 
 Answers = Sequence[tuple[Change, Outcome]]
 Stretch = tuple[int, int]
+"""First and last number."""
+Ended = tuple[str, str | None, int, int]
+"""Result, detail, first and last number."""
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -95,32 +98,30 @@ def stretches(numbers: Iterable[int]) -> list[Stretch]:
     return [*found, (first, last)] if first >= 0 else found
 
 
-def record(tx: Connection, plan: str, settled: Answers) -> None:
+def alike(settled: Answers) -> list[Ended]:
+    """Cut what was answered into stretches that ended the same way."""
+    found: list[Ended] = []
+    first = last = -1
+    result, detail = Result.APPLIED, ""
+    for number, how, said, _ in sorted(outcome for _, outcome in settled):
+        if number != last + 1 or how is not result or said != detail:
+            if first >= 0:
+                found.append((str(result), detail or None, first, last))
+            first, result, detail = number, how, said
+        last = number
+    return [*found, (str(result), detail or None, first, last)] if first >= 0 else found
+
+
+def record(tx: Connection, plan: str, ended: Sequence[Ended]) -> None:
     """Let the plan say how its changes ended."""
     sql = "UPDATE changes SET result = ?, detail = ? WHERE plan = ? AND number BETWEEN ? AND ?"
-    values = [(result, detail, plan, *stretch) for result, detail, stretch in _alike(settled)]
-    many(tx, sql, values)
+    many(tx, sql, [(result, detail, plan, first, last) for result, detail, first, last in ended])
 
 
-def close(tx: Connection, run_number: int, settled: Answers, now: str) -> None:
+def close(tx: Connection, run_number: int, ended: Sequence[Ended], now: str) -> None:
     """Settle the entries of the journal."""
     sql = "UPDATE journal SET settled = ?, result = ? WHERE run = ? AND number BETWEEN ? AND ?"
-    values = [(now, result, run_number, *stretch) for result, _, stretch in _alike(settled)]
-    many(tx, sql, values)
-
-
-def _alike(settled: Answers) -> Iterator[tuple[str, str | None, Stretch]]:
-    """Cut what was answered into stretches that ended alike; give result and detail with each."""
-    ends: dict[tuple[Result, str], list[int]] = {}
-    for number, result, detail, _ in (outcome for _, outcome in settled):
-        end = (result, detail)
-        if end in ends:
-            ends[end].append(number)
-        else:
-            ends[end] = [number]
-    for (result, detail), numbers in ends.items():
-        for stretch in stretches(numbers):
-            yield str(result), detail or None, stretch
+    many(tx, sql, [(now, result, run_number, first, last) for result, _, first, last in ended])
 
 
 def log(
