@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from ipaddress import ip_address
 
 import httpx
@@ -127,7 +127,7 @@ def open_client(
         return httpx.Client(
             auth=auth,
             headers={"User-Agent": AGENT, **headers},
-            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+            cookies=_Shut(),
             timeout=timeout,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             trust_env=not is_loopback(url),
@@ -138,6 +138,20 @@ def open_client(
         )
     except (ValueError, httpx.InvalidURL) as exc:
         raise ConfigError(["http.proxy is not the url of a proxy; write http://host:port"]) from exc
+
+
+class _Shut(CookieJar):
+    """
+    Takes no cookie and gives none.
+
+    A policy that refuses all of them comes to the same, but each answer is looked through first.
+    """
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave the cookies of an answer where they are."""
+
+    def add_cookie_header(self, request: object) -> None:
+        """Add nothing: there are none."""
 
 
 def _trust(url: str, ca_file: str | None, proxy: str | None) -> ssl.SSLContext:
