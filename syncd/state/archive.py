@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Action, Situation
 from syncd.core.plan import Change
-from syncd.state.database import bulk, column, fetched, one, rows, run, stream
+from syncd.state.database import bulk, column, one, rows, run, stream
 
 __all__ = [
     "COLUMNS",
@@ -238,11 +238,13 @@ def items(tx: Connection, plan: str, kind: str) -> Iterator[str]:
 
 def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
     """Return changes that may be sent, numbered above *after*: not held, and without a result."""
-    found = fetched(
+    found = rows(
         tx,
-        f"SELECT {COLUMNS} FROM changes c WHERE plan = ? AND number > ? "
-        "AND held IS NULL AND result IS NULL ORDER BY number LIMIT ?",
-        (plan, after, limit),
+        f"SELECT {COLUMNS} FROM changes c WHERE plan = :plan AND number > :after "
+        "AND held IS NULL AND result IS NULL ORDER BY number LIMIT :limit",
+        plan=plan,
+        after=after,
+        limit=limit,
     )
     return [
         Change(ACTIONS[a], row, user, before, then, version, SITUATIONS[s], reason, who, name, t, n)

@@ -37,7 +37,6 @@ __all__ = [
     "bulk",
     "column",
     "compact",
-    "fetched",
     "know",
     "many",
     "one",
@@ -356,19 +355,6 @@ def many(tx: Connection, sql: str, values: Sequence[Sequence[object]]) -> None:
         raise _as_sqlalchemy(tx, error) from error
     finally:
         cursor.close()
-
-
-def fetched(tx: Connection, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-    """Return every row that a statement finds, its values marked by `?`, as the driver has it."""
-    cursor: Any = tx.connection.cursor()
-    try:
-        cursor.execute(sql if tx.dialect.name == "sqlite" else sql.replace("?", "%s"), values)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    except Exception as error:
-        raise _as_sqlalchemy(tx, error) from error
-    finally:
-        cursor.close()
-    return found
 
 
 def upsert(
