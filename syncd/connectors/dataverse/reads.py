@@ -138,7 +138,7 @@ def users(
 
     def some(trail: Trail) -> Iterator[list[Sheet]]:
         seen = False
-        for page in in_one(channel, query, size, sheets(kind), trail):
+        for page in in_one(channel, query, size, sheets(kind, memory), trail):
             seen = seen or bool(page)
             yield page
         if not seen:
@@ -198,7 +198,7 @@ def memberships(
     query = f"{ENTITY_SET}?$select={MEMBERSHIP_COLUMNS}"
 
     def some(trail: Trail) -> Iterator[list[Sheet]]:
-        return in_parts(channel, query, size, sheets(_Membership), profiles, trail)
+        return in_parts(channel, query, size, sheets(_Membership, memory), profiles, trail)
 
     sieve = Sieve(channel, ENTITY_SET, _Membership, _membership_pages, known, memory)
     return _unknown(sieve, some, _memberships, _membership_ids)

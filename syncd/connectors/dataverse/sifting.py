@@ -52,22 +52,30 @@ _links = msgspec.json.Decoder(_Links).decode
 _nothing = re.compile(rb"\s*\[\s*\]\s*").fullmatch
 
 
-def sheets(kind: type[Versioned]) -> Callable[[bytes], Page[Sheet]]:
-    """Return what makes of an answer the one sheet that it is, or nothing where it has no row."""
+def sheets(kind: type[Versioned], memory: object = None) -> Callable[[bytes], Page[Sheet]]:
+    """
+    Return what makes of an answer the one sheet that it is, or nothing where it has no row.
+
+    Without a *memory* nobody needs a digest.
+    """
     begins = re.compile(rb'"%s"\s*:\s*"([^"\\]+)"' % _names(kind)["id"].encode()).search
 
     def sheet(content: bytes) -> Page[Sheet]:
         rows, links = _parted(content)
         if _nothing(rows):
             return Page([], links.next, links.delta)
-        digest = hashlib.sha256(MARKS)
-        digest.update(rows)
-        mark = digest.digest()[:16]
         first = begins(rows)
-        name = first[1].decode(errors="replace") if first else mark.hex()
+        name = first[1].decode(errors="replace") if first else ""
+        mark = b"" if memory is None else _digest(rows)
         return Page([Sheet(name, mark, content)], links.next, links.delta)
 
     return sheet
+
+
+def _digest(rows: memoryview | bytes) -> bytes:
+    digest = hashlib.sha256(MARKS)
+    digest.update(rows)
+    return digest.digest()[:16]
 
 
 def _parted(content: bytes) -> tuple[memoryview | bytes, _Links]:

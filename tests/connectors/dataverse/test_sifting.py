@@ -29,7 +29,7 @@ class Thing(msgspec.Struct):
 
 
 decode = msgspec.json.Decoder(Page[Thing]).decode
-sheet = sheets(Thing)
+sheet = sheets(Thing, memory={})
 Row = tuple[str, str, object]
 ANN, BOB, CY = ("a", "1", "Ann"), ("B", "1", "Bob"), ("c", "1", "Cy")
 
