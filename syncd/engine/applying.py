@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import groupby
 from operator import attrgetter
 
 from syncd.core.errors import Stopped
@@ -29,12 +29,6 @@ HALTING = frozenset({Fault.RIGHTS, Fault.CONFIGURATION, Fault.THROTTLED})
 """Faults after which nothing more is sent: the next change would meet the same."""
 
 UNKNOWN = "outcome unknown"
-
-TOGETHER = 16
-"""How many batches are put on record, and settled, by one commit if they are quick."""
-
-PATIENCE = 1.0
-"""Seconds that an answer waits at most for others, so that one commit settles them all."""
 
 
 @dataclass(slots=True)
@@ -67,10 +61,6 @@ class Applying:
     lease: Lease
     failures: Failures
     result: Applied = field(default_factory=Applied)
-    _ready: deque[list[Change]] = field(default_factory=deque)  # on record, not sent
-    _landed: list[tuple[Change, Outcome]] = field(default_factory=list)  # answered, not settled
-    _more: bool = True
-    _touched: set[str] = field(default_factory=set)
 
     def __call__(self) -> Applied:
         """
@@ -81,54 +71,48 @@ class Applying:
         """
         batches = self._batches()
         flying: dict[Future[list[Outcome]], list[Change]] = {}
-        late = False
+        landed: list[Future[list[Outcome]]] = []
         with ThreadPoolExecutor(max_workers=64, thread_name_prefix="lane") as lanes:
             while True:
-                if late or not flying or self._short():
-                    self._turn(batches)
-                while self._ready and not self._halted() and len(flying) < self.target.lanes:
-                    batch = self._ready.popleft()
+                ready = self._turn(batches, flying, landed)
+                for batch in ready:
                     flying[lanes.submit(self.target.apply, batch, self.run)] = batch
-                    self.result.sent += len(batch)
                 if not flying:
                     break
-                patience = PATIENCE if self._landed else None
-                done, _ = wait(flying, patience, return_when=FIRST_COMPLETED)
-                late = not done
-                for future in sorted(done, key=lambda future: flying[future][0].number):
-                    self._landed += self._answers(flying.pop(future), future)
+                done, _ = wait(flying, return_when=FIRST_COMPLETED)
+                landed = sorted(done, key=lambda future: flying[future][0].number)
         return self._close()
 
-    def _short(self) -> bool:
-        """Whether a lane would be free for want of batches that are on record."""
-        return not self._ready and self._more and not self._halted()
-
-    def _reach(self) -> int:
-        """How many batches share a commit; in a single lane each is settled before the next."""
-        lanes = self.target.lanes
-        return lanes if lanes == 1 else max(lanes, TOGETHER)
-
-    def _turn(self, batches: Iterator[list[Change]]) -> None:
+    def _turn(
+        self,
+        batches: Iterator[list[Change]],
+        flying: dict[Future[list[Outcome]], list[Change]],
+        landed: list[Future[list[Outcome]]],
+    ) -> list[list[Change]]:
         """Settle what has landed and put on record what leaves next, in one commit."""
         moment = self.clock()
         now = iso(moment)
-        settled, self._landed = self._landed, []
+        answered = [(flying.pop(future), future) for future in landed]
+        settled = [pair for batch, future in answered for pair in self._answers(batch, future)]
         ready: list[list[Change]] = []
-        if not self._ready and not self._halted():
-            ready = list(islice(batches, self._reach()))
-            self._more = bool(ready)
+        while not self._halted() and len(flying) + len(ready) < self.target.lanes:
+            batch = next(batches, None)
+            if batch is None:
+                break
+            ready.append(batch)
         if not settled and not ready:
-            return
+            return []
         with self.database.durable() as tx:
             self.lease.verify(tx)
-            known = [(c, o) for c, o in settled if not (o.detail and o.detail.startswith(UNKNOWN))]
+            known = [(c, o) for c, o in settled if not o.detail.startswith(UNKNOWN)]
             # An unknown outcome stays open in the journal: the next run settles it by reading.
-            journal.settle(tx, self.env, self.run, self.plan, known, now, self._touched)
+            journal.settle(tx, self.env, self.run, self.plan, known, now)
             escrow.settle(tx, self.env, known, moment, self.failures, self.run)
-            leaving = list(chain.from_iterable(ready))
-            journal.intend(tx, self.env, self.run, self.plan, leaving, now)
-        self._ready += ready
+            for batch in ready:
+                journal.intend(tx, self.env, self.run, self.plan, batch, now)
+        self.result.sent += sum(len(batch) for batch in ready)
         self.progress.advance(len(settled))
+        return ready
 
     def _answers(
         self, batch: list[Change], future: Future[list[Outcome]]
@@ -138,18 +122,15 @@ class Applying:
         except Stopped:
             detail = "not sent: asked to stop"
             outcomes = [Outcome(c.number, Result.FAILED, detail, Fault.TRANSIENT) for c in batch]
-        settled = list(zip(batch, outcomes, strict=True))
-        odd = [outcome for outcome in outcomes if outcome.result is not Result.APPLIED]
-        self.result.done += len(batch) - sum(o.result not in journal.DONE for o in odd)
-        found = [outcome for outcome in odd if outcome.fault is not None]
-        if not found:
-            return settled
+        found = [outcome for outcome in outcomes if outcome.fault is not None]
         self.result.faults.update(outcome.fault for outcome in found if outcome.fault)
         halting = next((o for o in found if o.fault in HALTING), None)
         if len(found) == len(batch) and all(o.fault is Fault.TRANSIENT for o in found):
             halting = halting or found[0]
         if halting is not None and self.result.problem is None and not self.stop.is_set():
             self.result.problem = halting.detail
+        settled = list(zip(batch, outcomes, strict=True))
+        self.result.done += sum(o.result in journal.DONE for o in outcomes)
         self.result.refused.update(cause(outcome.detail) for _, outcome in kept(settled))
         return settled
 
@@ -163,17 +144,16 @@ class Applying:
         New rows leave apart from everything else: they take one request, and in one batch
         with others it would be two.
         """
-        size = self.target.batch_size
         new: list[Change] = []
         others: list[Change] = []
-        for unit in _units(self._waiting()):
+        for _, changes in groupby(self._waiting(), key=lambda change: change.user or change.number):
+            unit = list(changes)
             pile = new if len(unit) == 1 and _makes(unit[0]) else others
-            if pile and len(pile) + len(unit) > size:
+            if pile and len(pile) + len(unit) > self.target.batch_size:
                 yield pile.copy()
                 pile.clear()
-                size = self.target.batch_size
             pile += unit
-        if len(new) + len(others) <= size:
+        if len(new) + len(others) <= self.target.batch_size:
             new, others = sorted(new + others, key=attrgetter("number")), []
         yield from filter(None, (new, others))
 
@@ -194,7 +174,6 @@ class Applying:
         )
         with self.database.durable() as tx:
             self.lease.verify(tx)
-            journal.withdraw(tx, self.run, list(chain.from_iterable(self._ready)))
             archive.give_up(tx, self.plan, detail)
             quarantine.review(tx, self.env, self._effort(), self.clock(), self.failures)
         return self.result
@@ -214,17 +193,3 @@ class Applying:
 def _makes(change: Change) -> bool:
     """Whether a change makes a row, and does not take an emptied one."""
     return change.action is Action.CREATE and change.version is None
-
-
-def _units(changes: Iterable[Change]) -> Iterator[list[Change]]:
-    """Cut changes, which come in the order of users, into those of one user each."""
-    unit: list[Change] = []
-    user: str | None = None
-    for change in changes:
-        if unit and (change.user != user or not user):
-            yield unit
-            unit = []
-        user = change.user
-        unit.append(change)
-    if unit:
-        yield unit

@@ -246,10 +246,7 @@ def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
         after=after,
         limit=limit,
     )
-    return [
-        Change(ACTIONS[a], row, user, before, then, version, SITUATIONS[s], reason, who, name, t, n)
-        for a, row, user, before, then, version, s, reason, who, name, t, n in found
-    ]
+    return [change(row) for row in found]
 
 
 def change(row: Sequence[Any]) -> Change:

@@ -221,8 +221,7 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
             "temp.cache_size=-32768",
             "threads=2",  # for sorting, of which indexes are made
             "foreign_keys=OFF",
-            # In pages: the fewer, the more often the same are copied; changes lie all over.
-            f"wal_autocheckpoint={8_000 if synchronous == 'NORMAL' else 32_000}",
+            "wal_autocheckpoint=8000",  # pages; by thousands, those written often are copied often
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

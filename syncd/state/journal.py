@@ -19,8 +19,8 @@ from syncd.state import outcomes
 from syncd.state.archive import COLUMNS
 from syncd.state.archive import change as read_change
 from syncd.state.cases import membership
-from syncd.state.database import bulk, many, rows, run, scratch
-from syncd.state.outcomes import AUDIT, DONE, WHO, Answers, stretches
+from syncd.state.database import bulk, rows, run, scratch
+from syncd.state.outcomes import AUDIT, DONE, WHO
 from syncd.state.revisions import touch
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "settle",
     "settle_unsent",
     "skipped",
-    "withdraw",
 ]
 
 
@@ -42,23 +41,11 @@ def intend(
     tx: Connection, env: int, run_number: int, plan: str, changes: Sequence[Change], now: str
 ) -> None:
     """Put on record that these changes are about to leave."""
-    many(
+    bulk(
         tx,
-        "INSERT INTO journal (run, number, env, plan, intended) SELECT ?, number, ?, plan, ? "
-        "FROM changes WHERE plan = ? AND number BETWEEN ? AND ?",
-        [
-            (run_number, env, now, plan, *stretch)
-            for stretch in stretches(change.number for change in changes)
-        ],
-    )
-
-
-def withdraw(tx: Connection, run_number: int, changes: Sequence[Change]) -> None:
-    """Take changes off the record that have not left after all."""
-    many(
-        tx,
-        "DELETE FROM journal WHERE run = ? AND number = ?",
-        [(run_number, change.number) for change in changes],
+        "journal",
+        ("run", "number", "env", "plan", "intended"),
+        ((run_number, change.number, env, plan, now) for change in changes),
     )
 
 
@@ -67,33 +54,23 @@ def settle(
     env: int,
     run_number: int,
     plan: str,
-    settled: Answers,
+    settled: Sequence[tuple[Change, Outcome]],
     now: str,
-    touched: set[str] | None = None,
 ) -> None:
-    """
-    Put on record how attempts went, with all that follows from it.
-
-    *touched* are inputs (state.revisions) of which this run has told already that the plan
-    changes them; more are added.
-    """
+    """Put on record how attempts went, with all that follows from it."""
     if not settled:
         return
-    ended = outcomes.alike(settled)
-    these = stretches(outcome.number for _, outcome in settled)
-    outcomes.record(tx, plan, ended)
-    outcomes.close(tx, run_number, ended, now)
-    outcomes.log(tx, env, run_number, plan, these, now)
+    outcomes.gather(tx, settled)
+    outcomes.record(tx, plan)
+    outcomes.close(tx, run_number, now)
+    outcomes.log(tx, env, run_number, plan, now)
     done = [change for change, outcome in settled if outcome.result in DONE]
     if not done:
         return
-    only_flags = all(change.action in outcomes.FLAGS for change in done)
-    for what in (f"rows:{env}",) if only_flags else (f"rows:{env}", f"links:{env}"):
-        if touched is None or what not in touched:
-            touch(tx, what, [f"plan:{plan}"])
-        if touched is not None:
-            touched.add(what)
-    outcomes.follow(tx, env, run_number, plan, done, these, now)
+    touch(tx, f"rows:{env}", [f"plan:{plan}"])
+    if any(c.action.removes or outcomes.gives(c) for c in done):
+        touch(tx, f"links:{env}", [f"plan:{plan}"])
+    outcomes.follow(tx, env, run_number, plan, done, now)
 
 
 def note(
@@ -185,13 +162,13 @@ def settle_unsent(
     env: int,
     run_number: int,
     plan: str,
-    settled: Answers,
+    settled: Sequence[tuple[Change, Outcome]],
     now: str,
 ) -> None:
     """Put on record changes that were shown but not sent."""
-    outcomes.record(tx, plan, outcomes.alike(settled))
-    these = stretches(outcome.number for _, outcome in settled)
-    outcomes.log(tx, env, run_number, plan, these, now)
+    outcomes.gather(tx, settled)
+    outcomes.record(tx, plan)
+    outcomes.log(tx, env, run_number, plan, now)
 
 
 def _as_shown(change: Change, row: Membership | None) -> Outcome:

@@ -213,11 +213,7 @@ def test_who_is_killed_while_applying_is_made_good(
 def test_who_is_killed_with_several_batches_in_flight_is_made_good(
     done_first: int, either: Scene, undisturbed: tuple[object, ...]
 ) -> None:
-    """
-    Some of them were done and some were not, and none of them was answered.
-
-    What would have left next is on record with them, and was not done.
-    """
+    """Some of them were done and some were not, and none of them was answered."""
     flying: list[str] = []
 
     def ear(method: str, path: str, serve: Serve) -> Answer:
@@ -232,8 +228,7 @@ def test_who_is_killed_with_several_batches_in_flight_is_made_good(
     done = either.house.run(SYNCD_ENVIRONMENTS__CONTOSO__HTTP__LANES="3")
 
     assert done.code == -signal.SIGKILL
-    assert len(flying) == 3
-    assert either.select(OPEN) == [(CHANGES,)]
+    assert either.select(OPEN) == [(3,)]
     assert either.end() == undisturbed
 
 
