@@ -22,7 +22,8 @@ class Claimant:
     `hits` are the candidates each rung finds, `link` the user and rung of a link made
     before whose user is still a candidate. `mute` people (a doubled key) take part by
     their link alone. `staying` says that the person is wanted or HELD; `leaving` that a
-    link of theirs may pass to a new key: LEFT, or VANISHED for the second time.
+    link of theirs may pass to a new key: LEFT, or VANISHED for the second time. `shielded`
+    are the protected users among those they find.
     """
 
     person: str
@@ -33,6 +34,7 @@ class Claimant:
     wanted: bool = False
     held: bool = False
     protected: bool = False
+    shielded: frozenset[str] = frozenset()
     leaving: bool = False
 
     @property

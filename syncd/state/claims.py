@@ -130,9 +130,8 @@ def _load(
             mute=bool(row.doubled),
             wanted=here is Presence.PRESENT and row.reference is not None,
             held=bool(broken),
-            protected=row.user_name in policy.protected
-            or row.object_id in policy.protected
-            or bool(everyone & protected),
+            protected=row.user_name in policy.protected or row.object_id in policy.protected,
+            shielded=frozenset(everyone & protected),
             leaving=here is Presence.LEFT or _vanished_twice(row, here, today, certified=certified),
         )
 
@@ -281,13 +280,15 @@ def _settled(claim: Claim) -> Sequence[object]:
     user = claim.user if stands else None
     claimant = claim.claimant
     plain = claim.finding in (Finding.LINKED, Finding.DECIDED) and not claim.detail
-    loud = not plain or claimant.held or claimant.protected
-    return (claimant.person, user, claim.finding, claim.rung, claim.detail or None, int(loud))
+    loud = not plain or claimant.held or claimant.protected or claimant.shielded
+    return (claimant.person, user, claim.finding, claim.rung, claim.detail or None, int(bool(loud)))
 
 
 def _explains(claim: Claim) -> bool:
+    """Whether all whom somebody finds are explained; who only finds somebody protected is not."""
     unclear = claim.finding in (Finding.AMBIGUOUS, Finding.ALREADY_LINKED)
-    return unclear or claim.claimant.held or claim.claimant.protected
+    claimant = claim.claimant
+    return unclear or claimant.held or claimant.protected or claim.user in claimant.shielded
 
 
 def _pass(tx: Connection, env: int, claim: Claim) -> None:
