@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.campaign import LONG
 from tests.cli.office import ADA, CY, DAY, Office, opened
 from tests.company import CREW, DEPOT
 
@@ -114,6 +115,7 @@ def test_a_link_can_be_set_before_the_first_run(office: Office) -> None:
     assert situation(plan, "E3") == []
 
 
+@LONG
 def test_an_environment_that_cannot_be_asked_says_so(tmp_path: Path) -> None:
     """It is 5 and nothing is recorded; where another environment has the user, a warning."""
     with opened(tmp_path, "other") as office:

@@ -16,6 +16,7 @@ from xml.dom import minidom
 
 import pytest
 
+from tests.campaign import LONG
 from tests.deploy.house import DEPLOY, Series, Watched, needed, watched
 from tests.deploy.pictures import FOLDER, Query, pictures, queries
 
@@ -106,6 +107,7 @@ def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@LONG
 def test_every_panel_and_rule_has_data_from_a_real_daemon(tmp_path: Path) -> None:
     """
     Prometheus scraped a daemon that worked; every query finds numbers in what it said.

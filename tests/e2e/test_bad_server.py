@@ -257,7 +257,15 @@ def later(answer: Answer) -> Answer:
     return Answer(answer.status, answer.headers, answer.content, delay=2)
 
 
-LATER = ("down before", "down after", "a web page before", "an empty answer", "overrun")
+LATER = (
+    "cut before",
+    "slow",
+    "down before",
+    "down after",
+    "a web page before",
+    "an empty answer",
+    "overrun",
+)
 """What a plain run leaves out: others like them are in it."""
 
 

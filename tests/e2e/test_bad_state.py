@@ -14,7 +14,7 @@ import pytest
 
 from syncd.sandbox import Answer
 from syncd.state.upgrade import HEAD
-from tests.campaign import long
+from tests.campaign import LONG, long
 from tests.e2e.house import (
     BEFORE,
     CHANGES,
@@ -36,6 +36,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield house
 
 
+@LONG
 def test_a_state_that_another_process_writes_to_is_6(house: House) -> None:
     """It waits a few seconds, and then says who is in the way; nothing was done."""
     with closing(sqlite3.connect(house.state, isolation_level=None)) as other:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.campaign import LONG
 from tests.e2e.service import LEASE, Process, site, until
 from tests.e2e.test_replicas import BOUND, FEW, MANY, Batches, applied, pair
 from tests.postgres import Server
@@ -86,6 +87,7 @@ def prometheus(folder: Path, daemons: Sequence[Process]) -> Iterator[Prometheus]
             process.terminate()
 
 
+@LONG
 def test_the_whole_service(tmp_path: Path, postgresql_server: Server) -> None:
     """
     A change in HR arrives and nothing alarms; the leader is killed with a batch on its way.

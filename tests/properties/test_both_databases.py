@@ -28,6 +28,7 @@ def lived(world: World, scene: Scene) -> tuple[list[Any], object]:
         return told, (world.members(), picture(tx))
 
 
+@LONG
 @searching(0.15)
 @given(scenes(gates=True))
 def test_both_databases_lead_the_same_life(

@@ -17,6 +17,7 @@ from syncd.service.admin.auth import Attempts
 from syncd.service.admin.refusal import Refusal
 from syncd.state import overview
 from syncd.state.views import Document
+from tests.campaign import LONG
 from tests.service.admin.directory import AUDIENCE, KEYS, ROLE, TENANT, Entra, directory_served
 from tests.service.admin.house import TOKEN, FakeBoard, client, served, settings
 
@@ -301,6 +302,7 @@ def test_what_the_daemon_refuses_is_on_record_as_refused(
     assert "delta asked for through the web was refused" in newest
 
 
+@LONG
 def test_nothing_starts_that_cannot_be_put_on_record(door: httpx.Client, board: FakeBoard) -> None:
     """While a run writes for long, the audit log cannot be written: the asker tries again."""
     written, over = threading.Event(), threading.Event()
