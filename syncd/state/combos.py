@@ -10,10 +10,16 @@ from sqlalchemy import Connection
 
 from syncd.state.database import bulk, one, rows
 
-__all__ = ["Combos"]
+__all__ = ["Combos", "alone"]
 
 MOST = 200_000
 """How many sets are kept at hand; beyond, the database is asked for each."""
+
+
+def alone(tx: Connection) -> None:
+    """Wait until no other transaction reads sources; SQLite lets only one write anyway."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql("LOCK TABLE combos IN EXCLUSIVE MODE")
 
 
 class Combos:
@@ -26,9 +32,7 @@ class Combos:
     def __init__(self, tx: Connection) -> None:
         """Bring what is known to hand."""
         self.tx = tx
-        if tx.dialect.name == "postgresql":
-            # Numbers are given out here: one transaction at a time.
-            tx.exec_driver_sql("LOCK TABLE combos IN EXCLUSIVE MODE")
+        alone(tx)  # numbers are given out here
         self._last = int(one(tx, "SELECT COALESCE(max(id), 0) FROM combos"))
         self._whole = int(one(tx, "SELECT count(*) FROM combos")) <= MOST
         found = rows(tx, "SELECT attributes, id FROM combos") if self._whole else ()

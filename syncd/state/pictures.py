@@ -12,7 +12,7 @@ from syncd.core.certificate import Certificate
 from syncd.core.columns import Page
 from syncd.core.ports import Known, ReadFacts, Record
 from syncd.state.columns import ascending, insert, octets
-from syncd.state.combos import Combos
+from syncd.state.combos import Combos, alone
 from syncd.state.database import bulk, column, one, rows, run, scratch
 
 __all__ = ["TOMBSTONE", "Picture", "Stage", "known", "picture", "publish", "shown"]
@@ -57,7 +57,13 @@ class Picture:
 
 
 def picture(tx: Connection, name: str) -> Picture:
-    """Return what is known of a source, which is made known if it is new."""
+    """
+    Return what is known of a source, which is made known if it is new.
+
+    From then on nobody else reads sources: what is known here must not be older than the
+    records, or rows that another run has just read would look doubled.
+    """
+    alone(tx)
     columns = "id, shape, content, certified_rows, failed_by, token"
     sql = f"SELECT {columns} FROM sources WHERE name = :name"
     found = rows(tx, sql, name=name)

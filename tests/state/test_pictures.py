@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import pytest
@@ -54,6 +55,23 @@ def test_the_same_file_again_changes_nobody(world: World, database: Database) ->
     assert changed(database) == before
     assert select(database, "SELECT key, mark FROM records ORDER BY 1") == marks
     assert departments(database) == {"e1": "field", "e2": "field"}
+
+
+def test_two_who_read_the_same_news_at_once_see_no_double(world: World, database: Database) -> None:
+    """What the second one knows is what the first one left, not what was there as it began."""
+    world.says([person("e1")])
+    read(world)
+    world.says([person("e1", "office"), person("e2"), person("e3")])
+    with ThreadPoolExecutor(1) as other:
+        with database.begin() as tx:
+            read_sources(tx, world.environment, world.ranked, iso(world.clock()), Silent())
+            second = other.submit(read, world)
+            wait([second], 0.5)  # by now it waits for the first one, or is about to
+        certificates = second.result()
+
+    assert [(c.certified, c.rows) for c in certificates] == [(True, 3)]
+    assert select(database, "SELECT key FROM records WHERE doubled = 1") == []
+    assert departments(database) == {"e1": "office", "e2": "field", "e3": "field"}
 
 
 def test_the_same_rows_in_another_order_change_nobody(world: World, database: Database) -> None:
