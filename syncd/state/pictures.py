@@ -57,13 +57,8 @@ class Picture:
 
 
 def picture(tx: Connection, name: str) -> Picture:
-    """
-    Return what is known of a source, which is made known if it is new.
-
-    From then on nobody else reads sources: what is known here must not be older than the
-    records, or rows that another run has just read would look doubled.
-    """
-    alone(tx)
+    """Return what is known of a source, which is made known if it is new."""
+    alone(tx)  # were this older than the records, what others have just read would look doubled
     columns = "id, shape, content, certified_rows, failed_by, token"
     sql = f"SELECT {columns} FROM sources WHERE name = :name"
     found = rows(tx, sql, name=name)
