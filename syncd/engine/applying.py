@@ -146,12 +146,14 @@ class Applying:
         """
         new: list[Change] = []
         others: list[Change] = []
+        size = self.target.batch_size
         for _, changes in groupby(self._waiting(), key=lambda change: change.user or change.number):
             unit = list(changes)
             pile = new if len(unit) == 1 and _makes(unit[0]) else others
-            if pile and len(pile) + len(unit) > self.target.batch_size:
+            if pile and len(pile) + len(unit) > size:
                 yield pile.copy()
                 pile.clear()
+                size = self.target.batch_size
             pile += unit
         if len(new) + len(others) <= self.target.batch_size:
             new, others = sorted(new + others, key=attrgetter("number")), []

@@ -251,9 +251,7 @@ def waiting(tx: Connection, plan: str, after: int, limit: int) -> list[Change]:
 
 def change(row: Sequence[Any]) -> Change:
     """Read back a change from a row that begins with `COLUMNS`."""
-    action, row_id, user, before, after, version, situation, reason, *rest = row[:12]
-    found = SITUATIONS[situation]
-    return Change(ACTIONS[action], row_id, user, before, after, version, found, reason, *rest)
+    return Change._make((ACTIONS[row[0]], *row[1:6], SITUATIONS[row[6]], *row[7:12]))
 
 
 def export(tx: Connection, plan: str, file: IO[bytes]) -> None:

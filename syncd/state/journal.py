@@ -20,6 +20,7 @@ from syncd.state.archive import COLUMNS
 from syncd.state.archive import change as read_change
 from syncd.state.cases import membership
 from syncd.state.database import bulk, rows, run, scratch
+from syncd.state.numbers import spread
 from syncd.state.outcomes import AUDIT, DONE, WHO
 from syncd.state.revisions import touch
 
@@ -41,11 +42,15 @@ def intend(
     tx: Connection, env: int, run_number: int, plan: str, changes: Sequence[Change], now: str
 ) -> None:
     """Put on record that these changes are about to leave."""
-    bulk(
+    spread(
         tx,
-        "journal",
-        ("run", "number", "env", "plan", "intended"),
-        ((run_number, change.number, env, plan, now) for change in changes),
+        "INSERT INTO journal (run, number, env, plan, intended) "
+        "SELECT :run, number, :env, :plan, :now FROM numbers",
+        [change.number for change in changes],
+        run=run_number,
+        env=env,
+        plan=plan,
+        now=now,
     )
 
 

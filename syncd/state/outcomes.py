@@ -15,6 +15,7 @@ from syncd.core.model import Action, Origin
 from syncd.core.plan import Change, Outcome, Result
 from syncd.state.database import bulk, many
 from syncd.state.memory import LINK
+from syncd.state.numbers import spread
 
 __all__ = ["AUDIT", "DONE", "WHO", "close", "follow", "gather", "gives", "log", "record"]
 
@@ -51,7 +52,7 @@ SETS = {
 
 THESE = "plan = ? AND number IN (SELECT number FROM answered"
 """The changes that were gathered. No join: SQLite would go through the whole plan for one."""
-ANSWER = "(SELECT a.{0} FROM answered a WHERE a.number = {1}.number)"
+ANSWER = "(SELECT {} FROM answered a WHERE a.number = {}.number)"
 ORIGIN = " ".join(f"WHEN '{action}' THEN '{origin}'" for action, origin in ORIGINS.items())
 SEEN = ("env", "user_id", "id", "version", "profile", "active", "flagged", "created_on")
 
@@ -68,12 +69,19 @@ def gather(tx: Connection, settled: Sequence[tuple[Change, Outcome]]) -> None:
         if outcome.result in DONE and gives(change)
     }
     last = set(given.values())  # one statement cannot write a row twice
-    bulk(
-        tx,
-        "answered",
-        ("number", "result", "detail", "given"),
-        [(c.number, str(o.result), o.detail or None, int(c.number in last)) for c, o in settled],
-    )
+    alike: dict[tuple[Result, str, bool], list[int]] = {}
+    for _, (number, result, detail, _) in settled:
+        alike.setdefault((result, detail, number in last), []).append(number)
+    for (result, detail, giving), numbers in alike.items():
+        spread(
+            tx,
+            "INSERT INTO answered (number, result, detail, given) "
+            "SELECT number, :result, :detail, :given FROM numbers",
+            numbers,
+            result=str(result),
+            detail=detail or None,
+            given=int(giving),
+        )
 
 
 def gives(change: Change) -> bool:
@@ -83,13 +91,13 @@ def gives(change: Change) -> bool:
 
 def record(tx: Connection, plan: str) -> None:
     """Let the plan say how its changes ended."""
-    result, detail = ANSWER.format("result", "changes"), ANSWER.format("detail", "changes")
-    many(tx, f"UPDATE changes SET result = {result}, detail = {detail} WHERE {THESE})", [(plan,)])
+    found = ANSWER.format("a.result, a.detail", "changes")
+    many(tx, f"UPDATE changes SET (result, detail) = {found} WHERE {THESE})", [(plan,)])
 
 
 def close(tx: Connection, run_number: int, now: str) -> None:
     """Settle the entries of the journal."""
-    sql = f"UPDATE journal SET settled = ?, result = {ANSWER.format('result', 'journal')} "
+    sql = f"UPDATE journal SET settled = ?, result = {ANSWER.format('a.result', 'journal')} "
     where = "WHERE run = ? AND number IN (SELECT number FROM answered)"
     many(tx, sql + where, [(now, run_number)])
 
