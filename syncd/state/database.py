@@ -219,7 +219,6 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
             f"synchronous={synchronous}",
             "cache_size=-65536",
             "temp.cache_size=-32768",
-            "threads=2",  # for sorting, of which indexes are made
             "foreign_keys=OFF",
             "wal_autocheckpoint=8000",  # pages; by thousands, those written often are copied often
         ):
