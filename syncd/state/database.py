@@ -217,8 +217,8 @@ def _engine(url: str, *, sqlite: bool, synchronous: str, token: str) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             f"synchronous={synchronous}",
-            "cache_size=-65536",
-            "temp.cache_size=-32768",
+            "cache_size=-49152",
+            "temp.cache_size=-16384",
             "foreign_keys=OFF",
             "wal_autocheckpoint=8000",  # pages; by thousands, those written often are copied often
         ):

@@ -22,7 +22,8 @@ from tests.state.desk import look as stored
 from tests.state.desk import row as row_shown
 from tests.world import URL, World, number
 
-ROWS = "usermobileofflineprofilememberships"
+TABLE = "usermobileofflineprofilemembership"
+ROWS = f"{TABLE}s"
 FIELD, OFFICE = number(2, 1), number(2, 2)
 USERS = [number(1, each) for each in range(1, 6)]
 
@@ -158,6 +159,31 @@ def test_a_user_who_came_or_changed_is_seen(known: World, database: Database) ->
     assert (sorted(given), asked) == ([USERS[2], new], ["users"])
     assert ("changed@contoso.com",) in select(database, "SELECT user_name FROM users")
     assert look(known) == ([], [])
+
+
+def test_a_table_that_is_read_in_parts_is_known_likewise(world: World, database: Database) -> None:
+    """Its parts come by profile, and the row that changed last comes once more at the end."""
+    world.sandbox.switches.set_features(TABLE, None, False)
+    for which, user in enumerate(USERS, 1):
+        add_user(world, user, f"user{which}@contoso.com")
+        world.call("POST", ROWS, row(which, FIELD if which % 2 else OFFICE))
+    assert sorted(set(look(world)[0]) - set(USERS)) == [number(3, n) for n in range(1, 6)]
+    look(world)
+    look(world)
+    assert look(world) == ([], [])
+    bound = {"MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({OFFICE})"}
+    world.call("PATCH", f"{ROWS}({number(3, 1)})", bound)
+    world.call("DELETE", f"{ROWS}({number(3, 4)})")
+
+    assert look(world)[1] == ["rows"]
+    assert [(each[1], each[2]) for each in held(database)] == [
+        (number(3, n), OFFICE if n < 3 else FIELD) for n in (1, 2, 3, 5)
+    ]
+    news = select(database, "SELECT revision, subject FROM news WHERE what LIKE 'rows:%'")
+    newest = {subject for number, subject in news if number == max(news)[0]}
+    assert newest == {f"u:{USERS[0]}", f"u:{USERS[3]}"}
+    look(world)
+    assert look(world) == ([], [])
 
 
 def test_pages_of_another_size_are_other_pages(known: World, database: Database) -> None:

@@ -129,7 +129,7 @@ class Sieve(Generic[Seen]):
             marks, news = self._sifted(sheet)
             memory.keep(sheet.digest, marks)
             return news
-        if memory.whole and not self._open and sheet.digest not in memory.came:
+        if memory.whole and not self._open:
             memory.came.add(sheet.digest)
             return ()
         self._know(memory)
