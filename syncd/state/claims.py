@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import groupby
@@ -17,6 +17,7 @@ from syncd.core.settings import Policy
 from syncd.state.database import bulk, rows, run, scratch, stream
 from syncd.state.presence import ANSWER, days, presence
 from syncd.state.revisions import touch
+from syncd.state.seeking import seek_too
 
 __all__ = ["settle"]
 
@@ -37,9 +38,19 @@ FULL = (
 )
 
 
-def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> bool:
+def settle(
+    tx: Connection,
+    env: int,
+    policy: Policy,
+    today: date,
+    hinted: Sequence[str],
+    *,
+    certified: bool,
+) -> bool:
     """
     Decide about everybody in `placeless`. Those whom no rung finds need no second look.
+
+    *hinted* are the fields of people that hints of users are compared with.
 
     Returns whether a link was passed on: then people are considered for the last time.
     """
@@ -47,11 +58,12 @@ def settle(tx: Connection, env: int, policy: Policy, today: date, *, certified: 
     people = {c.person: c for c in _claimants(tx, env, policy, today, certified=certified)}
     held = _held_users(tx, env, today)
     claims = [_claim(claimant, policy, held) for claimant in people.values()]
+    _join(tx, env, hinted, {claim.user for claim in claims if claim.user is not None})
+    claims += _joined(tx, env, policy, today, certified=certified)
     named: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         if claim.user is not None:
             named[claim.user].append(claim)
-    _add_placed(tx, env, policy, today, named, certified=certified)
     final = [claim for claim in claims if claim.user is None]
     yielded = []
     for user, group in sorted(named.items()):
@@ -203,16 +215,8 @@ def _protected_users(tx: Connection, env: int, policy: Policy) -> set[str]:
     return {row.id for row in rows(tx, sql, env=env)}
 
 
-def _add_placed(
-    tx: Connection,
-    env: int,
-    policy: Policy,
-    today: date,
-    named: dict[str, list[Claim]],
-    *,
-    certified: bool,
-) -> None:
-    """Let those who were placed contend, too, for a user whom somebody else names."""
+def _join(tx: Connection, env: int, hinted: Sequence[str], named: Collection[str]) -> None:
+    """Take those out of their place who were given a user whom somebody else names, too."""
     scratch(tx, "named", "user_id TEXT PRIMARY KEY")
     bulk(tx, "named", ("user_id",), ((user,) for user in named))
     scratch(tx, "joined", "person TEXT PRIMARY KEY, user_id TEXT, finding TEXT, rung TEXT")
@@ -222,14 +226,20 @@ def _add_placed(
         "WHERE s.env = :env AND s.user_id IN (SELECT user_id FROM named)",
         env=env,
     )
+    # A place says whose user it is. Whom else somebody finds, it does not say.
+    seek_too(tx, env, "joined", hinted)
+    sql = "DELETE FROM standing WHERE env = :env AND person IN (SELECT person FROM joined)"
+    run(tx, sql, env=env)
+
+
+def _joined(
+    tx: Connection, env: int, policy: Policy, today: date, *, certified: bool
+) -> Iterator[Claim]:
+    """Let those who were placed contend with whoever names their user."""
     placed = {row.person: row for row in rows(tx, "SELECT * FROM joined")}
     for claimant in _load(tx, env, policy, today, certified=certified, table="joined"):
         row = placed[claimant.person]
-        rung = Rung(row.rung)
-        known = replace(claimant, hits={rung: (row.user_id,)})
-        named[row.user_id].append(Claim(known, Finding(row.finding), row.user_id, rung))
-    sql = "DELETE FROM standing WHERE env = :env AND person IN (SELECT person FROM joined)"
-    run(tx, sql, env=env)
+        yield Claim(claimant, Finding(row.finding), row.user_id, Rung(row.rung))
 
 
 def _write(tx: Connection, env: int, policy: Policy, today: date, claims: Sequence[Claim]) -> None:

@@ -22,6 +22,7 @@ from syncd.state.database import bulk, know, one, run, scratch
 from syncd.state.fitting import fit
 from syncd.state.presence import ANSWER, days
 from syncd.state.revisions import numbers, recall, remember
+from syncd.state.seeking import seek
 
 __all__ = ["basis", "correlate", "place"]
 
@@ -69,9 +70,9 @@ def place(tx: Connection, env: int, policy: Policy, today: date, *, certified: b
     _by_rungs(tx, env, policy, today, hinted)
     reindex(tx, "standing.standing_person", "env, person")
     _doubtful(tx, env, policy)
-    seekers(tx, env, hinted)
+    _seek(tx, env, hinted)
     _by_hits(tx, env, policy, today)
-    return settle(tx, env, policy, today, certified=certified)
+    return settle(tx, env, policy, today, hinted, certified=certified)
 
 
 def basis(tx: Connection, env: int, policy: Policy, today: date, *, certified: bool) -> str:
@@ -304,13 +305,8 @@ def _doubtful(tx: Connection, env: int, policy: Policy) -> None:
         run(tx, sql, env=env)
 
 
-def seekers(tx: Connection, env: int, hinted: Sequence[str]) -> None:
-    """
-    List everybody without a place with what they say of themselves, and whom each rung finds.
-
-    Leaves the temporary tables `placeless` and `hits`.
-    """
-    columns = ", ".join(f"{name} TEXT" for name in PERSON.values())
+def _seek(tx: Connection, env: int, hinted: Sequence[str]) -> None:
+    """List everybody without a place in `placeless`, and in `hits` whom each rung finds."""
     scratch(tx, "placeless", "person TEXT PRIMARY KEY")
     run(
         tx,
@@ -319,30 +315,4 @@ def seekers(tx: Connection, env: int, hinted: Sequence[str]) -> None:
         env=env,
     )
     know(tx, "placeless")
-    scratch(tx, "seekers", f"person TEXT, {columns}")
-    run(
-        tx,
-        "INSERT INTO seekers SELECT p.key, p.object_id, p.employee_id, p.user_name, p.mail "
-        "FROM placeless x CROSS JOIN people p WHERE p.key = x.person",
-    )
-    run(
-        tx,
-        "INSERT INTO seekers SELECT key, object_id, employee_id, user_name, mail FROM doubles",
-    )
-    scratch(tx, "hits", "person TEXT, rung TEXT, user_id TEXT")
-    for rung, column in PERSON.items():
-        if not one(tx, f"SELECT 1 FROM seekers WHERE {column} IS NOT NULL LIMIT 1"):
-            continue
-        run(tx, f"CREATE INDEX seekers_{column} ON seekers ({column})")
-        # The users are read once; SQLite keeps the order of a CROSS JOIN.
-        run(
-            tx,
-            f"INSERT INTO hits SELECT DISTINCT s.person, '{rung}', u.id "
-            f"FROM users u CROSS JOIN seekers s "
-            f"WHERE s.{column} = u.{USER[rung]} AND u.env = :env AND u.candidate = 1",
-            env=env,
-        )
-    if hinted:
-        hints.write_hits(tx, env, "seekers", "person", hinted)
-        run(tx, f"INSERT INTO hits SELECT person, '{Rung.USERMAPPING}', user_id FROM hinted")
-    run(tx, "CREATE INDEX hits_person ON hits (person)")
+    seek(tx, env, hinted)

@@ -21,9 +21,9 @@ LADDERS = [HINTED, HINTED, (Rung.USERMAPPING, Rung.EMPLOYEE_ID, Rung.MAIL)]
 LACKING = [("employeeid",), ("azureactivedirectoryobjectid",), ("employeeid", "domainname"), ()]
 
 
-def placed(world: World, *, singly: bool) -> tuple[Picture, set[object]]:
+def placed(world: World, *, singly: bool) -> tuple[Picture, set[tuple[object, ...]]]:
     """
-    Return who is whose user with all that is written down of it, and who has to be explained.
+    Return who is whose user with all that is written down of it, and who explains whom.
 
     A hold that is over holds nobody, but whoever might be held is looked at *singly*.
     """
@@ -40,11 +40,11 @@ def placed(world: World, *, singly: bool) -> tuple[Picture, set[object]]:
         # A link that confirms what was found does not count until something else changes.
         run(tx, "DELETE FROM meta WHERE name = :name", name=f"standing:{env}")
         world.judge(tx)
-        explained = {row.person for row in rows(tx, "SELECT person FROM finds")}
+        explained = {tuple(row) for row in rows(tx, "SELECT person, user_id FROM finds")}
         return picture(tx, "standing", "stranded"), explained
 
 
-def finding(said: tuple[Picture, set[object]]) -> list[tuple[object, ...]]:
+def finding(said: tuple[Picture, set[tuple[object, ...]]]) -> list[tuple[object, ...]]:
     """Return no more than everybody's user, finding and rung."""
     standing = [row[:4] for row in said[0]["standing"]]
     return [*standing, *(row[:2] for row in said[0]["stranded"])]
