@@ -75,6 +75,8 @@ def _document(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: {_syntax(str(error), text)}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: its lists are nested too deep"]) from None
+    except ValueError:
+        raise ConfigError([f"{path}: a number in it has too many digits"]) from None
 
 
 def _syntax(message: str, text: str) -> str:

@@ -722,6 +722,17 @@ def test_broken_toml_is_named_with_line_and_column(tmp_path: Path) -> None:
         assert caught.value.problems[0].startswith(f"{path}: {place}: is not TOML")
 
 
+def test_a_number_of_thousands_of_digits_is_one_sentence(tmp_path: Path) -> None:
+    """Python refuses to read it, and TOML has no error for that."""
+    path = tmp_path / "syncd.toml"
+    path.write_text(f"[policy]\nlead_days = {'1' * 5000}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+
+    assert caught.value.problems == (f"{path}: a number in it has too many digits",)
+
+
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     """Missing, a folder, or not text: what it is, and nothing else."""
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")

@@ -90,12 +90,14 @@ def readable(
     """Decode what was answered. Raises TargetIncomplete if it is not what it claims to be."""
     try:
         return decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise TargetIncomplete(_unreadable(channel, what, exc)) from exc
 
 
 def _unreadable(channel: Channel, what: str, exc: Exception) -> str:
     """Say where a page is wrong, without quoting from it."""
+    if isinstance(exc, RecursionError):
+        return f"{channel.host} gave a page of {what} that is nested too deeply to be one"
     if not isinstance(exc, msgspec.ValidationError):
         return f"{channel.host} gave a page of {what} that is not complete: it is not valid JSON"
     placed = _place(str(exc))

@@ -202,7 +202,7 @@ def given_ids(content: bytes) -> list[str] | None:
     """Read which rows a CreateMultiple made; None if it does not say."""
     try:
         return [one.lower() for one in _made(content.removeprefix(b"\xef\xbb\xbf")).ids]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

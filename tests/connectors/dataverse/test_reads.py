@@ -215,6 +215,20 @@ def test_an_environment_without_users_is_not_believed() -> None:
         all_users(target)
 
 
+def test_a_page_that_is_nested_without_end_is_not_believed() -> None:
+    """Whoever answers like this lies or is broken; it is no mistake of ours."""
+    depth = 100_000
+    deep = b'{"value": [{"x": ' + b"[" * depth + b"]" * depth + b"}]}"
+    kind = {"Content-Type": "application/json"}
+    endless = httpx.MockTransport(lambda _: httpx.Response(200, content=deep, headers=kind))
+    target = open_target(url=URL, auth=NoAuth(URL), transport=endless)
+
+    with pytest.raises(TargetIncomplete, match="nested too deeply"):
+        all_users(target)
+    with pytest.raises(TargetIncomplete, match="nested too deeply"):
+        all_rows(target)
+
+
 def test_a_profile_is_published_when_it_ever_was(world: World) -> None:
     """Component state 0 and a day of publishing (behaviour.md section 4)."""
     draft = "20000000-0000-4000-8000-000000000003"

@@ -104,6 +104,10 @@ def test_a_value_that_does_not_fit_holds_the_person(path: Path) -> None:
         ('{"EmployeeID":"E\\u0000"}', "column 17: there is a NUL character"),
         ('{"EmployeeID":"E2"," EmployeeID":"E3"}', '"EmployeeID" is there twice'),
         ('{"x":' + "[" * 5000, "column 1: values are nested too deeply"),
+        (
+            f'{{"EmployeeID":"E2","Grade":{"9" * 5000}}}',
+            "column 1: this is not JSON that can be read (a number has too many digits)",
+        ),
     ],
 )
 def test_a_broken_line_is_not_read(path: Path, line: str, sentence: str) -> None:

@@ -203,6 +203,9 @@ def _why(line: str, error: Exception) -> str:
         return f"column {told.colno}: this is not JSON ({told.msg.lower()})"
     except RecursionError:
         return "column 1: values are nested too deeply"
+    except ValueError:
+        # Python reads no whole number of thousands of digits, and does not say where it stands.
+        return "column 1: this is not JSON that can be read (a number has too many digits)"
     byte = re.search(r"\(byte ([0-9]+)\)", str(error))
     before = line.encode()[: int(byte.group(1))] if byte else b""
     column = len(before.decode(errors="ignore")) + 1
