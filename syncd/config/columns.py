@@ -58,10 +58,12 @@ def look_into(path: Path, kind: str) -> Sample | None:
     if path.suffix.lower() in {".gz", ".zip"} or any(mark in path.name for mark in "*?["):
         return None
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             text = _decoded(file.read(BYTES))
         return _csv(text) if kind == "csv" else _jsonl(text)
-    except (OSError, ValueError, csv.Error):
+    except (OSError, ValueError, RecursionError, csv.Error):
         return None
 
 

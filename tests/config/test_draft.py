@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -183,6 +184,7 @@ def test_what_fits_nothing_is_left_aside(
         ("hr.csv.gz", gzip.compress(HR.encode(), mtime=0)),
         ("broken.jsonl", b'{"a": 1\n'),
         ("list.jsonl", b"[1, 2]\n"),
+        ("deep.jsonl", b'{"a":' + b"[" * 5000),
     ],
 )
 def test_a_file_that_tells_nothing_is_no_problem(
@@ -193,6 +195,13 @@ def test_a_file_that_tells_nothing_is_no_problem(
         (tmp_path / name).write_bytes(content)
 
     assert look_into(tmp_path / name, name.split(".")[1]) is None
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever writes a configuration would sit before a program that does nothing."""
+    os.mkfifo(tmp_path / "hr.csv")
+
+    assert look_into(tmp_path / "hr.csv", "csv") is None
 
 
 @given(st.text(max_size=12))
