@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 
@@ -20,6 +20,7 @@ from syncd.connectors.dataverse import DataverseTarget, open_target
 from syncd.connectors.sources import open_source
 from syncd.core.doctor import judge
 from syncd.core.errors import ConfigError, UsageError
+from syncd.core.moments import moment_of
 from syncd.core.ports import Halt
 from syncd.core.preflight import Observation, Wish
 from syncd.engine.parts import Clock, Environment, Progress, Ranked, Silent, Stop, utc_now
@@ -195,12 +196,11 @@ def clock_of(config: Config, environ: Mapping[str, str]) -> Callable[[], datetim
                 f"{', '.join(signing)} signs in; unset SYNCD_NOW"
             ]
         )
-    try:
-        moment = datetime.fromisoformat(fixed)
-    except ValueError as error:
-        sentence = f"SYNCD_NOW: {fixed!r} is not a moment like 2026-03-01T08:00:00Z"
-        raise ConfigError([sentence]) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    moment = moment.astimezone(UTC)
+    moment = moment_of(fixed)
+    if moment is None:
+        sentence = (
+            f"SYNCD_NOW: {fixed!r} is not a moment of the years 1900 to 9000, "
+            "like 2026-03-01T08:00:00Z"
+        )
+        raise ConfigError([sentence])
     return lambda: moment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from syncd.cli.errors import exit_code, explain
 from syncd.cli.program import app
+from syncd.core.errors import UsageError
 
 __all__ = ["main"]
 
@@ -37,6 +38,7 @@ def main() -> None:
     """Run the command that was typed and leave with its exit code."""
     code: object
     try:
+        _legible(sys.argv[1:])
         code = _program()(prog_name="syncd", standalone_mode=False)
     except SystemExit as error:
         # Typer turns a pipe that nobody reads any more into this.
@@ -49,6 +51,13 @@ def main() -> None:
         code = exit_code(error)
     _flush()
     sys.exit(code if isinstance(code, int) else os.EX_OK)
+
+
+def _legible(words: Sequence[str]) -> None:
+    """Refuse what is no text: no database stores it, and no name is made of it."""
+    for place, word in enumerate(words, 1):
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UsageError(f"word {place} of the command is not UTF-8; type it again")
 
 
 def _program() -> Callable[..., object]:

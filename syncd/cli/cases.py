@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from syncd.cli.options import EnvironmentOption, JsonOption
+from syncd.cli.options import MOST, EnvironmentOption, JsonOption
 from syncd.cli.program import app, context_of
 
 __all__ = ["conflicts", "holds", "links", "passes", "sources"]
@@ -243,7 +243,7 @@ def preview_source(
         int, typer.Option("--people", "-n", min=0, max=20, help="How many people to show.")
     ] = 3,
     rows: Annotated[
-        int, typer.Option("--rows", min=0, help="How many rows to look at; 0 means all.")
+        int, typer.Option("--rows", min=0, max=MOST, help="How many rows to look at; 0 means all.")
     ] = 10_000,
     as_json: JsonOption = False,
 ) -> None:
@@ -276,7 +276,10 @@ def grant_pass(
     context: typer.Context,
     scope: Annotated[str, typer.Option(help="What it is for: run, or profile:NAME.")],
     most: Annotated[
-        int, typer.Option("--max", min=1, metavar="N", help="How many risky changes may pass.")
+        int,
+        typer.Option(
+            "--max", min=1, max=MOST, metavar="N", help="How many risky changes may pass."
+        ),
     ],
     expires: Annotated[
         str, typer.Option(metavar="TIME", help="How long it is good for: 30m, 2h, 1d.")
@@ -293,7 +296,9 @@ def grant_pass(
 @passes.command("revoke")
 def revoke_pass(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="ID", help="As `syncd passes list` shows it.")],
+    number: Annotated[
+        int, typer.Argument(metavar="ID", max=MOST, help="As `syncd passes list` shows it.")
+    ],
     reason: ReasonOption,
 ) -> None:
     """Take back a pass that no run has used yet."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncd.cli.options import EnvironmentOption, JsonOption, LimitOption, moment
+from syncd.cli.options import MOST, EnvironmentOption, JsonOption, LimitOption, moment
 from syncd.cli.program import Context, app, context_of
 from syncd.cli.render import console, unread
 from syncd.cli.turns import turns, write
@@ -208,7 +208,9 @@ def _status(shared: Context, database: Database, name: str, found: Document | No
 @app.command()
 def runs(
     context: typer.Context,
-    run: Annotated[int | None, typer.Argument(help="Its number, to see everything of it.")] = None,
+    run: Annotated[
+        int | None, typer.Argument(max=MOST, help="Its number, to see everything of it.")
+    ] = None,
     environment: EnvironmentOption = None,
     limit: LimitOption = LINES,
     as_json: JsonOption = False,
@@ -249,14 +251,16 @@ def audit(
     person: Annotated[
         str | None, typer.Option(metavar="KEY", help="Only this person of the sources.")
     ] = None,
-    run: Annotated[int | None, typer.Option(metavar="RUN", help="Only this run.")] = None,
+    run: Annotated[int | None, typer.Option(metavar="RUN", max=MOST, help="Only this run.")] = None,
     since: Annotated[
         str | None, typer.Option(metavar="DATE", help="Only from this day or moment on.")
     ] = None,
     environment: EnvironmentOption = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="How many lines; 20 for reading, else all."),
+        typer.Option(
+            "--limit", "-n", min=1, max=MOST, help="How many lines; 20 for reading, else all."
+        ),
     ] = None,
     as_json: JsonOption = False,
     as_csv: Annotated[

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from syncd.core.errors import UsageError
+from syncd.core.moments import moment_of
 
-__all__ = ["EnvironmentOption", "JsonOption", "LimitOption", "moment"]
+__all__ = ["MOST", "EnvironmentOption", "JsonOption", "LimitOption", "moment"]
+
+MOST = 1_000_000_000
+"""The largest number that a database is asked for; every column of theirs holds it."""
 
 
 def _environments(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -22,7 +26,7 @@ def _environments(context: typer.Context, incomplete: str) -> list[tuple[str, st
         return [
             (name, str(each.get("url", ""))) for name, each in found.items() if incomplete in name
         ]
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
         return []
 
 
@@ -39,7 +43,9 @@ EnvironmentOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="The same facts as JSON, one document a line.")
 ]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many lines at most.")]
+LimitOption = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=MOST, help="How many lines at most.")
+]
 
 
 def moment(text: str, option: str) -> datetime:
@@ -48,10 +54,10 @@ def moment(text: str, option: str) -> datetime:
 
     Raises UsageError, naming *option*.
     """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
+    found = moment_of(text)
+    if found is None:
         raise UsageError(
-            f"{option} {text}: that is no date; write 2026-03-08 or 2026-03-08T06:00:00Z"
-        ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+            f"{option} {text}: that is no date of the years 1900 to 9000; write 2026-03-08 or "
+            "2026-03-08T06:00:00Z"
+        )
+    return found

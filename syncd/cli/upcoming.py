@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncd.cli.options import EnvironmentOption, JsonOption
+from syncd.cli.options import MOST, EnvironmentOption, JsonOption
 from syncd.cli.program import Context, app, context_of
 from syncd.cli.render import console, unread
 from syncd.cli.turns import turns, write
@@ -30,7 +30,10 @@ def upcoming(
     ] = 30,
     environment: EnvironmentOption = None,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, help="How many lines at most; --json has all.")
+        int,
+        typer.Option(
+            "--limit", "-n", min=1, max=MOST, help="How many lines at most; --json has all."
+        ),
     ] = LINES,
     as_json: JsonOption = False,
 ) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from tests.campaign import LONG
-from tests.cli.office import ADA, BO, CY, CY_TOO, Office, opened
+from tests.cli.office import ADA, BO, CY, CY_TOO, Office, opened, syncd
+
+HUGE = "9" * 20
 
 
 @pytest.fixture
@@ -346,6 +348,30 @@ def test_only_profiles_are_shown_as_profiles(settled: Office) -> None:
     assert (granted["profile_after"], granted["why"]) == (None, "run, at most 7: why")
     assert (linked["profile_after"], linked["user"]) == (None, BO)
     assert chosen["profile_after"] == "Depot"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs", HUGE),
+        ("runs", "--limit", HUGE),
+        ("audit", "--run", HUGE),
+        ("audit", "--limit", HUGE),
+        ("upcoming", "--limit", HUGE),
+        ("passes", "revoke", HUGE, "--reason", "x"),
+        ("passes", "grant", "--scope", "run", "--max", HUGE, "--expires", "2h", "--reason", "x"),
+        ("sources", "preview", "hr", "--rows", HUGE),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_no_database_holds_is_wrong_usage(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It is refused before anything is asked."""
+    done = syncd(*words, folder=tmp_path)
+
+    assert done.code == 64
+    assert "1000000000" in done.err
 
 
 def test_the_audit_log_can_be_narrowed(settled: Office) -> None:

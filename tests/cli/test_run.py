@@ -103,6 +103,17 @@ def test_as_of_answers_for_another_day(office: Office) -> None:
     assert office("plan", "--as-of", "someday").code == 64
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59-14:00"])
+def test_days_at_the_ends_of_the_calendar_are_refused(day: str, office: Office) -> None:
+    """Nobody plans for them, and days are counted on from them and back."""
+    asked = office("plan", "--as-of", day)
+    fixed = office("status", now=day)
+
+    assert (asked.code, fixed.code) == (64, 64)
+    assert "of the years 1900 to 9000" in asked.err
+    assert fixed.err.startswith(f"syncd: SYNCD_NOW: '{day}' is not a moment")
+
+
 def test_exit_code_tells_whether_changes_are_waiting(office: Office) -> None:
     """With `--exit-code` a plan that would change something ends with 2."""
     plain = office("plan").code
