@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from syncd.cli.render import printable
 from syncd.core.errors import (
     ConfigError,
     LeaseHeld,
@@ -67,8 +68,8 @@ def explain(error: BaseException) -> None:
 
 
 def say(line: str) -> None:
-    """Write one sentence to standard error."""
-    sys.stderr.write(f"syncd: {line}\n")
+    """Write one sentence to standard error; what it names may come from other systems."""
+    sys.stderr.write(f"syncd: {printable(line)}\n")
 
 
 def sentence(error: BaseException) -> str:

@@ -47,7 +47,7 @@ def _body(tx: Tx, env: int, ruling: Ruling, today: str) -> dict[str, object]:
 
 
 def _cells(body: dict[str, object]) -> list[object]:
-    until = f"{body['until'] or 'withdrawn'}{' (expired)' if body['expired'] else ''}"
+    until = f"{body['until'] or 'removed'}{' (expired)' if body['expired'] else ''}"
     user = body["user_name"] or body["user"]
     return [user, until, str(body["since"])[:10], body["set_by"], body["reason"]]
 

@@ -23,6 +23,7 @@ __all__ = [
     "heading",
     "more",
     "moved",
+    "printable",
     "styled",
     "summed",
     "unread",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from syncd.cli.listing import write_columns
 from tests.campaign import LONG
 from tests.cli.office import ADA, CY, DAY, Office, opened
 from tests.company import CREW, DEPOT
@@ -367,6 +368,33 @@ def test_a_hold_ends_on_a_day_to_come(quiet: Office, until: str) -> None:
 
     assert done.code == 64
     assert done.err.startswith(f"syncd: --until {until}: is ")
+
+
+def test_a_list_cannot_steer_a_terminal(settled: Office) -> None:
+    """A reason is what somebody typed, with anything in it, and is on one line in a pipe."""
+    why = "works\ncouncil \x1b[31m" + "long " * 30
+    settled("holds", "add", "ada@contoso.com", "--reason", why)
+
+    heads, line = settled("holds", "list").out.splitlines()
+
+    assert heads.split() == ["ENVIRONMENT", "USER", "UNTIL", "SINCE", "BY", "REASON"]
+    assert "\x1b" not in line
+    assert "  removed  " in line
+    assert "works council \ufffd[31mlong" in line
+    assert len(line) > 150
+
+
+def test_sentences_fold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids stay whole, to be copied."""
+    write_columns(("id", "why"), [(ADA, "a reason of many words " * 5)], width=80)
+    folded = capsys.readouterr().out.splitlines()
+    write_columns(("id", "why"), [(ADA, "a reason of many words " * 5)], width=40)
+    narrow = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, folded)) <= 80
+    assert [line.split()[0] for line in folded[:2]] == ["ID", ADA]
+    assert len(folded) > 3
+    assert len(narrow) == 2
 
 
 def test_a_hold_that_is_not_there_cannot_be_removed(quiet: Office) -> None:

@@ -63,6 +63,24 @@ def test_wrong_usage_is_one_sentence_and_64(
     assert sentence in done.err
 
 
+def test_words_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    """No database stores a byte that is not UTF-8, and nobody is called so."""
+    done = syncd("explain", "ada\udcff", folder=tmp_path)
+
+    assert (done.code, done.out) == (64, "")
+    assert done.err == "syncd: word 2 of the command is not UTF-8; type it again\n"
+
+
+def test_what_is_typed_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    """A sentence quotes it, and names that come from other systems."""
+    with opened(tmp_path) as office:
+        office.reconcile()
+        done = office("explain", "\x1b]0;owned\x07ada")
+
+    assert done.code == 64
+    assert done.err.startswith("syncd: \ufffd]0;owned\ufffdada: neither")
+
+
 def test_an_environment_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The sentence lists those that are."""
     with opened(tmp_path) as office:
