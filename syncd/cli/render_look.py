@@ -48,7 +48,7 @@ def show_status(out: Console, document: Document) -> None:
                 ["last success", _success(document)],
                 ["last run", _attempt(last) if last else "none"],
                 ["quarantine", _quarantine(document["quarantine"])],
-                ["people", summed(document["situations"]) or "nobody yet"],
+                ["people", _people(document)],
                 ["last 24 hours", _spent(document["limits"])],
                 *(
                     [["pace", _pace(document["limits"]["pace"])]]
@@ -97,15 +97,28 @@ def _success(document: Document) -> str:
     return f"{when(document['last_success'])} UTC{rest}"
 
 
+def _people(document: Document) -> str:
+    last, judged = document["last_attempt"], document["judged"]
+    said = summed(document["situations"]) or "nobody yet"
+    return said if judged is None or judged == last["run"] else f"{said}; as of run {judged}"
+
+
 def _attempt(run: Document) -> str:
     said = f"run {run['run']}, {run['command']}, {when(run['started'])} UTC: "
-    said += _ended(run["exit_code"])
+    said += _ended(run)
     return f"{said}: {run['problem']}" if run["problem"] else said
 
 
-def _ended(code: int | None) -> str:
-    word = ENDED.get(code, "stopped")
-    return word if code is None else f"{word} (exit code {code})"
+def _ended(run: Document) -> str:
+    code = run["exit_code"]
+    return _word(run) if code is None else f"{_word(run)} (exit code {code})"
+
+
+def _word(run: Document) -> str:
+    """Say how a run ended; nobody measured how long one took whose process was killed."""
+    if run["finished"] and run["seconds"] is None:
+        return "killed"
+    return ENDED.get(run["exit_code"], "stopped")
 
 
 def _spent(limits: Document) -> str:
@@ -148,7 +161,7 @@ def _quarantine(found: Document | None) -> str:
 def _unwell(last: Document | None) -> Iterable[Sequence[str]]:
     """Name a last run that broke off: what it left is not the whole picture."""
     if last and last["finished"] and last["exit_code"] not in (0, 2, 3, 4):
-        yield "the last run broke off", f"{_ended(last['exit_code'])}; syncd runs {last['run']}"
+        yield "the last run broke off", f"{_ended(last)}; syncd runs {last['run']}"
 
 
 def _needs(needs: Document) -> Iterable[Sequence[str]]:
@@ -191,8 +204,7 @@ def show_runs(out: Console, runs: Sequence[Document]) -> None:
                     when(run["started"]),
                     _seconds(run["seconds"]),
                     _outcomes(run["outcomes"]),
-                    f"{'' if run['exit_code'] is None else run['exit_code']} "
-                    f"{ENDED.get(run['exit_code'], 'stopped')}",
+                    f"{'' if run['exit_code'] is None else run['exit_code']} {_word(run)}",
                 ]
                 for run in runs
             ),
@@ -217,7 +229,7 @@ def show_run(out: Console, run: Document) -> None:
         styled(
             (f"run {run['run']}", "bold"),
             f" · {run['environment']} · {run['command']} · ",
-            (_ended(run["exit_code"]), "bold green" if run["exit_code"] == 0 else "bold yellow"),
+            (_ended(run), "bold green" if run["exit_code"] == 0 else "bold yellow"),
         )
     )
     facts = [
@@ -226,6 +238,8 @@ def show_run(out: Console, run: Document) -> None:
         ["people", summed(run["situations"]) or "nobody was judged"],
         ["changes", _outcomes(run["outcomes"])],
     ]
+    if run["finished"] and run["seconds"] is None:
+        facts[1][1] = f"nobody knows when; noticed {when(run['finished'])} UTC"
     if run["finished"] is None:
         facts[1][1] = "not yet, or it was interrupted: syncd status"
     if run["problem"]:

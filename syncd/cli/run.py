@@ -13,7 +13,7 @@ import typer
 from syncd.cli.options import EnvironmentOption, JsonOption, moment
 from syncd.cli.program import Context, app, context_of
 from syncd.cli.render import console, unread
-from syncd.cli.turns import close, turns, write
+from syncd.cli.turns import close, code_of, turns, write
 from syncd.core.errors import PlanError
 from syncd.core.exits import ExitCode, gravest
 
@@ -168,7 +168,7 @@ def _plan(
         if as_json:
             file.seek(0)
             pieces = iter(lambda: file.read(65536), "")
-            write(pieces if bare else _wrapped(report, pieces))
+            write(pieces if bare else _wrapped(report, pieces, code_of(shared, report)))
         else:
             with unread():
                 render_run.show(console(), report, found[0], saved=at is None)
@@ -220,7 +220,7 @@ def _present(
     with database.read() as tx:
         if as_json:
             plan = documents.plan_json(tx, report.plan) if report.plan else iter(["null"])
-            write(_wrapped(report, plan))
+            write(_wrapped(report, plan, code_of(shared, report)))
         else:
             shown = views.plan_shown(tx, report.plan) if report.plan else None
             with unread():
@@ -228,7 +228,7 @@ def _present(
     return close(shared, report, as_json=as_json)
 
 
-def _wrapped(report: RunReport, plan: Iterator[str]) -> Iterator[str]:
+def _wrapped(report: RunReport, plan: Iterator[str], code: int) -> Iterator[str]:
     """Put a plan into the document of a run; of one that is only tried there are no outcomes."""
     yield f'{{"environment": {json.dumps(report.environment)}, "plan": '
     yield from plan
@@ -238,6 +238,6 @@ def _wrapped(report: RunReport, plan: Iterator[str]) -> Iterator[str]:
         **({} if report.run is None else {"outcomes": outcomes}),
         "stopped": report.stopped,
         "problem": report.problem,
-        "exit_code": int(report.exit_code),
+        "exit_code": code,
     }
     yield f", {json.dumps(rest, ensure_ascii=False)[1:]}"

@@ -17,7 +17,7 @@ from syncd.core.exits import gravest
 if TYPE_CHECKING:
     from syncd.engine.parts import RunReport
 
-__all__ = ["Work", "close", "turns", "write"]
+__all__ = ["Work", "close", "code_of", "turns", "write"]
 
 Work = Callable[[str], int]
 """Does one environment's part, says how it went, and returns its exit code."""
@@ -43,6 +43,11 @@ def turns(shared: Context, names: Iterable[str], work: Work, *, as_json: bool) -
     if shared.stop.is_set():
         return _stop_code(shared)
     return gravest(codes)
+
+
+def code_of(shared: Context, report: RunReport) -> int:
+    """Return the exit code of a run, or of the signal that stopped it."""
+    return _stop_code(shared) if report.stopped else int(report.exit_code)
 
 
 def _stop_code(shared: Context) -> int:
@@ -93,7 +98,7 @@ def close(shared: Context, report: RunReport, *, as_json: bool) -> int:
         say(f"{report.environment}: {_stopped(report)}")
     elif report.problem and (as_json or not sys.stderr.isatty()):
         say(f"{report.environment}: {report.problem}")
-    code = _stop_code(shared) if report.stopped else int(report.exit_code)
+    code = code_of(shared, report)
     event = "run finished" if report.run is not None else "plan finished"
     _log(shared, event, **report.facts(code))
     return code

@@ -95,9 +95,12 @@ def status(tx: Connection, env: int, now: datetime) -> Document:
     """
     Say of an environment when runs were, what the last one left, and what needs a person.
 
-    `unfinished` are runs without an end: one of them may still be going on.
+    `unfinished` are runs without an end: one of them may still be going on. How people stand
+    and what of them needs a person is by the last run that *judged* them: one that reached
+    nobody changed nothing of it.
     """
     last = _latest(tx, env, "r.finished IS NOT NULL")
+    judged = _latest(tx, env, "r.finished IS NOT NULL AND r.plan IS NOT NULL")
     quarantined = quarantine.state(tx, env)
     return {
         "unfinished": [
@@ -110,10 +113,11 @@ def status(tx: Connection, env: int, now: datetime) -> Document:
         "last_run": last,
         "last_success": _when(_latest(tx, env, "r.exit_code = 0")),
         "last_full_success": _when(_latest(tx, env, f"r.exit_code = 0 AND r.command IN {FULL}")),
-        "situations": last["situations"] if last else {},
+        "judged": judged["run"] if judged else None,
+        "situations": judged["situations"] if judged else {},
         "unapplied": _unapplied(last),
         "quarantine": None if quarantined is None else asdict(quarantined),
-        "needs": _needs(tx, env, last),
+        "needs": _needs(tx, env, judged, last),
         "limits": capabilities.shown(tx, env, now),
     }
 
@@ -133,15 +137,16 @@ def _unapplied(last: Document | None) -> dict[str, int]:
     return {name: outcomes[name] for name in ("held", "failed", "moved") if outcomes.get(name)}
 
 
-def _needs(tx: Connection, env: int, last: Document | None) -> Document:
-    plan = last["plan"] if last else None
-    certificates = _certificates(tx, last["run"]) if last else []
+def _needs(tx: Connection, env: int, judged: Document | None, last: Document | None) -> Document:
+    plan = judged["plan"] if judged else None
+    found = (_certificates(tx, each["run"]) for each in (last, judged) if each)
+    certificates = next(filter(None, found), [])
     reports = _count(tx, plan, "reports", "situation")
     return {
         "pending": _count(tx, plan, "pending", "reason"),
         "reports": reports,
         "conflicts": _count(tx, plan, "conflicts", "code"),
-        "gates": [gate for gate in (last["gates"] if last else []) if gate["tripped"]],
+        "gates": [gate for gate in (judged["gates"] if judged else []) if gate["tripped"]],
         "certificates": [each for each in certificates if not each["certified"]],
         "failed": escrow.tallies(tx, env),
         "unsettled": int(

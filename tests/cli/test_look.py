@@ -286,6 +286,42 @@ def test_a_run_that_never_ended_is_not_called_running(settled: Office) -> None:
     assert "interrupted: run 2" in settled("status").out
 
 
+def test_a_run_that_reached_nobody_changes_nothing_of_what_is_known(settled: Office) -> None:
+    """Conflicts and reports of the last run that judged people still need a person."""
+    before = settled("status", "--json").json
+    with sqlite3.connect(settled.folder / "syncd.db") as database:
+        database.execute(
+            "INSERT INTO runs (env, command, started, finished, exit_code, document) VALUES (1, "
+            "'reconcile', '2026-03-02T09:00:00Z', '2026-03-02T09:00:00Z', 5, '{\"seconds\": 0.1}')"
+        )
+
+    after = settled("status", "--json").json
+    shown = " ".join(settled("status").out.split())
+
+    assert (after["in_sync"], after["last_attempt"]["run"], after["judged"]) == (False, 2, 1)
+    assert after["situations"] == before["situations"]
+    assert after["needs"] == before["needs"]
+    assert "; as of run 1 " in shown
+    assert "1 open conflict MULTI_PROFILE_DIRECT" in shown
+
+
+def test_a_killed_run_is_not_called_an_internal_error(settled: Office) -> None:
+    """Its process did not live to say how it ended; the next run closes it."""
+    with sqlite3.connect(settled.folder / "syncd.db") as database:
+        database.execute(
+            "INSERT INTO runs (env, command, started) "
+            "VALUES (1, 'reconcile', '2026-03-02T09:00:00Z')"
+        )
+    settled.reconcile(now="2026-03-02T10:00:00Z")
+
+    listed, shown = settled("runs").out, settled("runs", "2").out
+
+    assert "70 killed" in listed
+    assert "internal" not in listed
+    assert "run 2 · contoso · reconcile · killed (exit code 70)" in shown
+    assert "nobody knows when; noticed 2026-03-02 10:00 UTC" in shown
+
+
 def test_failed_certificates_are_shown_with_their_findings(settled: Office) -> None:
     """A source that was not believed needs a person."""
     (settled.folder / "hr.csv").write_text("EmployeeID;Department\n", encoding="utf-8")

@@ -218,7 +218,8 @@ def test_who_is_asked_to_stop_says_in_what_state_things_are(
             out, err = process.communicate(timeout=60)
 
     assert process.returncode == code
-    assert json.loads(out)["stopped"] is True
+    document = json.loads(out)
+    assert (document["stopped"], document["exit_code"]) == (True, code)
     assert "contoso: stopped: " in err
     assert logged(err)[-1]["exit_code"] == code
 
