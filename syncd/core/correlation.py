@@ -153,9 +153,18 @@ def _holder(claims: Sequence[Claim]) -> Claim | None:
 def _heir(holder: Claim, others: Sequence[Claim]) -> Claim | None:
     """Return the one wanted person to whom the link of somebody who left passes."""
     wanted = [c for c in others if c.claimant.wanted and not c.claimant.held]
-    if not holder.claimant.leaving or holder.rung is Rung.HAND or len(wanted) != 1:
+    if not _leaves(holder) or holder.rung is Rung.HAND or len(wanted) != 1:
         return None
     return wanted[0] if wanted[0].finding is Finding.DECIDED else None
+
+
+def _leaves(holder: Claim) -> bool:
+    """Tell whether a holder is LEFT or VANISHED: what is judged before these keeps the link."""
+    claimant = holder.claimant
+    protected = claimant.protected or holder.user in claimant.shielded
+    return (
+        claimant.leaving and holder.finding is Finding.LINKED and not (protected or claimant.held)
+    )
 
 
 def _ambiguous(claim: Claim, number: int) -> Claim:

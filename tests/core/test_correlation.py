@@ -184,6 +184,10 @@ HOLDS, GETS = (LINKED, "u"), (DECIDED, "u")
             [NOBODY, HOLDS, TAKEN],
         ),
         ([holder("A", presence=Presence.GONE), claimant("B", wanted=True)], [HOLDS, TAKEN]),
+        ([leaver("A", held=True), claimant("B", wanted=True)], [HOLDS, TAKEN]),
+        ([leaver("A", protected=True), claimant("B", wanted=True)], [HOLDS, TAKEN]),
+        ([leaver("A", shielded=frozenset("u")), claimant("B", wanted=True)], [HOLDS, TAKEN]),
+        ([leaver("A", shielded=frozenset("v")), claimant("B", wanted=True)], [NOBODY, HOLDS]),
         ([holder("A"), holder("B", HAND)], [UNCLEAR, HOLDS]),
     ],
     ids=[
@@ -204,6 +208,10 @@ HOLDS, GETS = (LINKED, "u"), (DECIDED, "u")
         "nor to one of several",
         "exactly one of the others is wanted",
         "who vanished once still holds",
+        "who is held is not judged as left",
+        "nor who is protected",
+        "nor whose user is",
+        "but whoever only finds somebody protected",
         "an operator's word stands above a link",
     ],
 )
@@ -225,6 +233,13 @@ def test_a_link_that_passes_names_whom_it_came_from() -> None:
 def test_a_contradicted_holder_keeps_the_others_out() -> None:
     """Section 3: the person is AMBIGUOUS, the link stays."""
     torn = Claimant("A", {OID: ("v",)}, link=("u", MAIL), wanted=True)
+
+    assert settle(torn, claimant("B", wanted=True)) == {"A": UNCLEAR, "B": TAKEN}
+
+
+def test_a_contradicted_holder_who_left_keeps_the_link_too() -> None:
+    """Section 4: AMBIGUOUS is judged before LEFT, and only a holder who is LEFT passes the link."""
+    torn = Claimant("A", {OID: ("v",)}, link=("u", MAIL), presence=Presence.LEFT, leaving=True)
 
     assert settle(torn, claimant("B", wanted=True)) == {"A": UNCLEAR, "B": TAKEN}
 
