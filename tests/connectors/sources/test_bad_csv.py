@@ -42,6 +42,18 @@ def path(tmp_path: Path) -> Path:
             '{path}, line 2: the mapped column "Department" is absent',
         ),
         (
+            b"EmployeeID;UPN;Department\nE1;a;A\n",
+            {},
+            '{path}, line 1: delimiter is ",", but ";" is what parts the header into the mapped '
+            'columns; set delimiter = ";"',
+        ),
+        (
+            b"EmployeeID\tUPN\tDepartment\nE1\ta\tA\n",
+            {"delimiter": ";"},
+            '{path}, line 1: delimiter is ";", but "\\t" is what parts the header into the mapped '
+            'columns; set delimiter = "\\t"',
+        ),
+        (
             b"EmployeeID,UPN,Department,UPN\nE1,a,A,b\n",
             {},
             '{path}, line 1: the mapped column "UPN" is there 2 times',

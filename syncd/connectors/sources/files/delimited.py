@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -148,6 +149,11 @@ class CsvSource:
         where = f"{tally.path}, line {line}"
         wrong = absent(where, wanted, header)
         wrong += _doubled(where, wanted, header)
+        if wrong and (other := _elsewise(sample, delimiter, wanted)):
+            raise Unreadable(
+                f"{where}: delimiter is {_shown(delimiter)}, but {_shown(other)} is what parts "
+                f"the header into the mapped columns; set delimiter = {_shown(other)}"
+            )
         if wrong:
             raise Unreadable(*wrong)
         salt = digest(encoding.codec, delimiter, header)
@@ -188,6 +194,22 @@ def _delimiter(sample: Sequence[str], key: str) -> str:
         if found > most:
             best, most = each, found
     return best
+
+
+def _elsewise(sample: Sequence[str], delimiter: str, wanted: Sequence[str]) -> str | None:
+    """Return the delimiter that the file has instead: with it every mapped column is there."""
+    other = _delimiter(sample, wanted[0])
+    if other == delimiter:
+        return None
+    try:
+        _, header = _header(sample, other)
+    except csv.Error:
+        return None
+    return other if all(header.count(each) == 1 for each in wanted) else None
+
+
+def _shown(delimiter: str) -> str:
+    return json.dumps(delimiter, ensure_ascii=False)
 
 
 def _header(sample: Iterable[str], delimiter: str) -> tuple[int, list[str]]:
