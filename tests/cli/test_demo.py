@@ -99,8 +99,7 @@ def test_kept_everything_runs_until_it_is_ended(tmp_path: Path) -> None:
         text=True,
         encoding="utf-8",
     )
-    assert process.stdout is not None
-    said = "".join(iter(process.stdout.readline, "Ctrl-C ends the sandbox.\n"))
+    said = _told(process)
     configuration = re.search(r"export SYNCD_CONFIG=(.*)", said)
     assert configuration is not None
     planned = syncd("-c", configuration[1], "plan", "--json", folder=tmp_path)
@@ -176,8 +175,7 @@ def test_a_server_ends_with_the_demo_that_started_it(source: str, tmp_path: Path
         text=True,
         encoding="utf-8",
     )
-    assert process.stdout is not None
-    said = "".join(iter(process.stdout.readline, "Ctrl-C ends the sandbox.\n"))
+    said = _told(process)
     configuration = re.search(r"export SYNCD_CONFIG=(.*)", said)
     assert configuration is not None
     planned = syncd("-c", configuration[1], "plan", "--json", folder=tmp_path)
@@ -219,6 +217,17 @@ def _require(source: str) -> None:
         openldap.require()
     if source == "scim":
         scim.program()
+
+
+def _told(process: subprocess.Popen[str]) -> str:
+    """Return what a demo says until it waits; it must not end before."""
+    assert process.stdout is not None
+    said = ""
+    while not said.endswith("Ctrl-C ends the sandbox.\n"):
+        line = process.stdout.readline()
+        assert line, f"it ended after: {said}"
+        said += line
+    return said
 
 
 def _running(folder: Path) -> list[Path]:

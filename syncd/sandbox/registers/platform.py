@@ -112,7 +112,8 @@ class Platform:
 @contextmanager
 def opened(folder: Path, today: Callable[[], date]) -> Iterator[Platform]:
     """Start a server without people, and stop it. Raises SandboxError."""
-    program, port, token = find("scim2-server", REMEDY), free_port(), secrets.token_urlsafe()
+    program, port = find("scim2-server", REMEDY), free_port()
+    token = secrets.token_hex()  # as an argument it must not begin with a dash
     path = folder / TOKEN
     path.touch(mode=0o600)
     path.write_text(token, encoding="utf-8")
