@@ -115,10 +115,8 @@ def _ended(run: Document) -> str:
 
 
 def _word(run: Document) -> str:
-    """Say how a run ended; nobody measured how long one took whose process was killed."""
-    if run["finished"] and run["seconds"] is None:
-        return "killed"
-    return ENDED.get(run["exit_code"], "stopped")
+    """Say how a run ended."""
+    return "killed" if run["killed"] else ENDED.get(run["exit_code"], "stopped")
 
 
 def _spent(limits: Document) -> str:
@@ -238,7 +236,7 @@ def show_run(out: Console, run: Document) -> None:
         ["people", summed(run["situations"]) or "nobody was judged"],
         ["changes", _outcomes(run["outcomes"])],
     ]
-    if run["finished"] and run["seconds"] is None:
+    if run["killed"]:
         facts[1][1] = f"nobody knows when; noticed {when(run['finished'])} UTC"
     if run["finished"] is None:
         facts[1][1] = "not yet, or it was interrupted: syncd status"

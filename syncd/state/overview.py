@@ -53,6 +53,7 @@ def run_shown(tx: Connection, number: int) -> Document | None:
 
 
 def _run(row: Any) -> Document:
+    """Return what a run did; nobody measured how long one took whose process was killed."""
     said = json.loads(row.document) if row.document else {}
     return {
         "run": row.id,
@@ -68,6 +69,7 @@ def _run(row: Any) -> Document:
         "problem": said.get("problem"),
         "recovered": said.get("recovered", 0),
         "seconds": said.get("seconds"),
+        "killed": row.finished is not None and "seconds" not in said,
     }
 
 

@@ -200,6 +200,7 @@ def _run_line() -> Schema:
         problem=MAYBE,
         recovered=NUMBER,
         seconds={"type": ["number", "null"]},
+        killed=FLAG,
     )
 
 

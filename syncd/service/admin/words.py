@@ -61,9 +61,10 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def ended(code: int | None) -> str:
+def ended(run: Mapping[str, Any]) -> str:
     """Say how a run ended."""
-    word = ENDED.get(code, "stopped")
+    code = run["exit_code"]
+    word = "killed" if run["killed"] else ENDED.get(code, "stopped")
     return word if code is None else f"{word} (exit code {code})"
 
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from syncd.service.admin import Server
+from syncd.service.admin.words import ended
 from syncd.state import lookup, overview
 from tests.cli.office import ADA, BO, CY, DAY, environ
 from tests.service.admin.house import FakeBoard, boards, client, served, settings
@@ -67,6 +68,21 @@ def printed(board: FakeBoard) -> Printed:
 
 def _plan(web: httpx.Client) -> str:
     return str(web.get("/api/v1/runs").json()["runs"][0]["plan"])
+
+
+@pytest.mark.parametrize(
+    ("code", "killed", "said"),
+    [
+        (None, False, "not ended"),
+        (0, False, "done (exit code 0)"),
+        (70, False, "internal error (exit code 70)"),
+        (70, True, "killed (exit code 70)"),
+        (143, False, "stopped (exit code 143)"),
+    ],
+)
+def test_the_console_says_how_a_run_ended(code: int | None, *, killed: bool, said: str) -> None:
+    """A killed run ended with the code of an internal error, and was none."""
+    assert ended({"exit_code": code, "killed": killed}) == said
 
 
 # --- health and metrics -------------------------------------------------------------------------
