@@ -13,7 +13,7 @@ from syncd.core.decide import decide
 from syncd.core.model import Action, iso
 from syncd.engine.parts import Environment
 from syncd.engine.planning import Order, prepare
-from syncd.state import cases, inquiry, said, standing
+from syncd.state import cases, damping, inquiry, said, standing
 from syncd.state.cases import Subject
 from syncd.state.database import Tx
 from syncd.state.inquiry import Match
@@ -53,6 +53,8 @@ class Judge:
         standing.correlate(
             tx, env, environment.policy, self.context.today, certified=order.certified
         )
+        damping.damp(tx, env, self.context)
+        damping.write(tx, env)
 
     def matches(self, asked: str) -> list[Match]:
         """Find whoever is called so."""

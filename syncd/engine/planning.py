@@ -24,6 +24,7 @@ from syncd.state import (
     archive,
     capabilities,
     cases,
+    damping,
     decisions,
     diff,
     escrow,
@@ -206,6 +207,7 @@ def _decide(
     if not order.everybody and not diff.unchanged(tx, order.env):
         adopted = diff.adopt(tx, order.env, order.run, notebook.now, shown=limited)
         progress.advance(0)
+    damping.damp(tx, order.env, context)
     number = diff.attend(
         tx,
         order.env,
@@ -213,6 +215,7 @@ def _decide(
         adopted_by=order.run if adopted else None,
         everybody=order.everybody,
     )
+    damping.spare(tx)
     progress.phase("deciding", number)
     for chunk in cases.cases(tx, order.env, context):
         decided = [(subject, decide(subject.case, context)) for subject in chunk]

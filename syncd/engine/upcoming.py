@@ -17,7 +17,7 @@ from syncd.core.case import Context, Decision, Step
 from syncd.core.decide import decide
 from syncd.core.model import Action, Presence, Situation
 from syncd.engine.planning import Order, prepare
-from syncd.state import cases, circle, hints, reach, standing, upcoming
+from syncd.state import cases, circle, damping, hints, reach, standing, upcoming
 from syncd.state.cases import Subject
 from syncd.state.database import Tx
 from syncd.state.plans import user_of
@@ -108,7 +108,13 @@ class _Days:
         context = replace(self.context, now=now)
         upcoming.connect(tx, env, day)
         standing.correlate(tx, env, policy, day, certified=True)
+        damping.damp(tx, env, context)
+        # These are explained from today; tomorrow that may be over.
+        turns = (day, day + timedelta(days=1))
+        spared = damping.spared(tx)
+        upcoming.widen(tx, ((None, user, turn) for user in spared for turn in turns))
         upcoming.attend(tx, env, None if everybody else day)
+        damping.spare(tx)
         entries: list[dict[str, Any]] = []
         for chunk in cases.cases(tx, env, context):
             decided = [(subject, decide(subject.case, context)) for subject in chunk]

@@ -11,9 +11,10 @@ from syncd.state import hints
 from syncd.state.database import one, run, scratch
 from syncd.state.kin import RUNGS
 
-__all__ = ["seek", "seek_too"]
+__all__ = ["seek", "seek_only", "seek_too"]
 
 COLUMNS = ", ".join(RUNGS)
+HITS = "person TEXT, rung TEXT, user_id TEXT"
 
 
 def seek(tx: Connection, env: int, hinted: Sequence[str]) -> None:
@@ -23,7 +24,7 @@ def seek(tx: Connection, env: int, hinted: Sequence[str]) -> None:
     A doubled key finds with any of its rows. *hinted* are the fields of people that hints of
     users are compared with.
     """
-    scratch(tx, "hits", "person TEXT, rung TEXT, user_id TEXT")
+    scratch(tx, "hits", HITS)
     _say(tx, "placeless")
     run(tx, f"INSERT INTO seekers SELECT key, {COLUMNS} FROM doubles")
     for column in _said(tx):
@@ -45,6 +46,12 @@ def seek_too(tx: Connection, env: int, table: str, hinted: Sequence[str]) -> Non
     for column in _said(tx):
         _look(tx, env, column, "seekers s CROSS JOIN users u")
     _hint(tx, env, hinted)
+
+
+def seek_only(tx: Connection, env: int, table: str, hinted: Sequence[str]) -> None:
+    """List there likewise whom the people in another *table* find, and nobody else."""
+    scratch(tx, "hits", HITS)
+    seek_too(tx, env, table, hinted)
 
 
 def _say(tx: Connection, table: str) -> None:
