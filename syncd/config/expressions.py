@@ -86,6 +86,7 @@ def compile_rule(text: str, attributes: Mapping[str, str]) -> Expression:
     program = _parsed(text, words)
     looks = tokens.reading(words)
     _check_names(program, looks, types)
+    _check_literals(text, words)
     reads = frozenset(types) if looks.whole else looks.attributes
     today = any(word.text == "today" and word.kind is Kind.NAME for word in words)
     _check_result(text, words, {name: types[name] for name in reads})
@@ -132,6 +133,29 @@ def _check_names(program: cel.Program, looks: tokens.Reading, types: Mapping[str
         if re.fullmatch(r"[A-Za-z]\w*", name):
             near = nearest(name, FUNCTIONS)
             raise ExpressionError(f"calls {name}(), which does not exist{near}")
+
+
+def _check_literals(text: str, words: list[Token]) -> None:
+    """Raise for the first thing that fails whoever it is asked of: by what is written alone."""
+    for sign in tokens.zeros(words):
+        raise ExpressionError(f"divides by zero: {_place(text, sign)}")
+    for pattern in tokens.patterns(words):
+        written = text[pattern.start : pattern.end]
+        try:
+            cel.compile(f"''.matches({written})").execute({})
+        except Exception as error:  # noqa: BLE001  # as in the predicate
+            found = re.search(r"error: ([^\n]*)\. Check function", str(error))
+            why = f": {found[1]}" if found else ""
+            place = _place(text, pattern)
+            raise ExpressionError(
+                f"gives matches() what is no regular expression: {place}{why}"
+            ) from None
+
+
+def _place(text: str, word: Token) -> str:
+    before = text[: word.start]
+    line, column = before.count("\n") + 1, word.start - before.rfind("\n")
+    return f"line {line}, column {column}"
 
 
 def _hint(name: str, types: Mapping[str, str]) -> str:

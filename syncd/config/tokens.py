@@ -6,8 +6,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
-__all__ = ["Kind", "Reading", "Token", "branches", "misfits", "reading", "tokens"]
+__all__ = [
+    "Kind",
+    "Reading",
+    "Token",
+    "branches",
+    "misfits",
+    "patterns",
+    "reading",
+    "tokens",
+    "zeros",
+]
 
 WORD = re.compile(
     r"""
@@ -21,6 +32,7 @@ WORD = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+NOTHING = re.compile(r"0(?:[xX]0+|0*)[uU]?")
 COMPARED = frozenset({"==", "!=", "<", "<=", ">", ">="})
 JOINED = frozenset({"+", "-", "*", "/", "%", ".", "[", "("})
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
@@ -190,6 +202,27 @@ def _entries(words: Sequence[Token], start: int) -> Iterator[Token]:
             yield word
         elif word.text not in {",", "-", "null"}:
             return
+
+
+def patterns(words: Sequence[Token]) -> Iterator[Token]:
+    """Find the texts that `matches()` is given as they stand."""
+    for call in zip(words, words[1:], words[2:], words[3:], strict=False):
+        named, opening, pattern, closing = call
+        if (
+            (named.kind, named.text) == (Kind.NAME, "matches")
+            and pattern.kind is Kind.TEXT
+            and all(mark.kind is Kind.MARK for mark in (opening, closing))
+            and (opening.text, closing.text) == ("(", ")")
+        ):
+            yield pattern
+
+
+def zeros(words: Sequence[Token]) -> Iterator[Token]:
+    """Find divisions by a whole number that is written down as zero; by 0.0 is another matter."""
+    for sign, divisor in pairwise(words):
+        kinds = (sign.kind, divisor.kind) == (Kind.MARK, Kind.NUMBER)
+        if kinds and sign.text in {"/", "%"} and NOTHING.fullmatch(divisor.text):
+            yield sign
 
 
 def branches(expression: str) -> list[str]:
