@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bench.bare import READING
 from tests.bench.company import Company, Part, configuration, profiles
 from tests.bench.cycle import Measured, Phase
 from tests.bench.expected import Expected, differences, expected
@@ -59,24 +60,31 @@ class Figures:
     What was measured for one company on one database.
 
     `imports` are the yardstick's times: seconds on the wall, and of its processor; `bare` those
-    of a program that reads, stores and joins the same, and decides nothing.
+    of a program that reads, stores and joins the same, and decides nothing; `reading` those of
+    one that only reads.
     """
 
     company: Company
     database: str
     imports: list[tuple[float, float]] = field(default_factory=list)
     bare: list[tuple[float, float]] = field(default_factory=list)
+    reading: list[tuple[float, float]] = field(default_factory=list)
     cycles: dict[str, Cycle] = field(default_factory=dict)
 
     @property
     def yardstick(self) -> tuple[float, float]:
         """The import in the middle."""
-        return sorted(self.imports)[len(self.imports) // 2]
+        return _middle(self.imports)
 
     @property
     def least(self) -> tuple[float, float]:
         """The bare program in the middle."""
-        return sorted(self.bare)[len(self.bare) // 2]
+        return _middle(self.bare)
+
+    @property
+    def unkept(self) -> tuple[float, float]:
+        """The reading in the middle of which nothing is kept."""
+        return _middle(self.reading)
 
 
 def sqlite_program() -> str:
@@ -178,8 +186,9 @@ class Bench:
         """Time the least that a first cycle can take in this language, on SQLite."""
         found = json.loads(run(["tests.bench.bare", str(self.csv), url], 1))
         phases = [Phase(**each) for each in found]
-        total = sum(each.seconds for each in phases), sum(each.cpu for each in phases)
-        self.figures.bare.append(total)
+        for alone, times in ((True, self.figures.reading), (False, self.figures.bare)):
+            parts = [each for each in phases if (each.name == READING) is alone]
+            times.append((sum(each.seconds for each in parts), sum(each.cpu for each in parts)))
 
     def _measure(
         self, name: str, day: int, wanted: Expected, *, apply: bool, delta: bool = False
@@ -200,6 +209,10 @@ class Bench:
         if wrong:
             size, place = self.company.people, self.database
             raise BenchError(f"{name} cycle, {size} people, {place}: {'; '.join(wrong)}")
+
+
+def _middle(times: list[tuple[float, float]]) -> tuple[float, float]:
+    return sorted(times)[len(times) // 2]
 
 
 def _worked() -> float:

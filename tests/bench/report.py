@@ -51,6 +51,11 @@ def table(figures: Figures) -> Iterator[str]:
         f"{len(walls)} times, from {min(walls):.2f} to {max(walls):.2f} s"
     )
     least, least_cpu = figures.least
+    unkept, unkept_cpu = figures.unkept
+    yield (
+        f"  reading alone: the same file and tables, of which nothing is kept {unkept:.2f} s "
+        f"(CPU {unkept_cpu:.2f} s), {unkept / seconds:.1f} imports"
+    )
     yield (
         f"  bare: the same file and tables read, stored and joined, nothing judged {least:.2f} s "
         f"(CPU {least_cpu:.2f} s), {least / seconds:.1f} imports; "
