@@ -20,9 +20,9 @@ from syncd.state.archive import COLUMNS
 from syncd.state.archive import change as read_change
 from syncd.state.cases import membership
 from syncd.state.database import bulk, rows, run, scratch
-from syncd.state.numbers import spread
 from syncd.state.outcomes import AUDIT, DONE, WHO
 from syncd.state.revisions import touch
+from syncd.state.spreading import spread
 
 __all__ = [
     "AUDIT",

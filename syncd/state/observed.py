@@ -156,7 +156,7 @@ def _settle(
 ) -> Difference:
     """Bring the rows up to date with what arrived and what is gone."""
     remember(tx, f"token:{env}:memberships", token or "")
-    arrived = _news(tx, env, arrived)
+    arrived = _leave_stored(tx, env, arrived)
     if not (arrived.given or gone):
         return Difference()
     seen, husks = arrived.seen, arrived.husks
@@ -175,7 +175,7 @@ def _settle(
     return Difference(frozenset(seen), frozenset(gone - seen))
 
 
-def _news(tx: Connection, env: int, arrived: _Arrived) -> _Arrived:
+def _leave_stored(tx: Connection, env: int, arrived: _Arrived) -> _Arrived:
     """Leave out rows that are stored as they came: of a table read in parts some come twice."""
     if not (arrived.seen and arrived.given):
         return arrived

@@ -15,7 +15,7 @@ from syncd.core.model import Action, Origin
 from syncd.core.plan import Change, Outcome, Result
 from syncd.state.database import bulk, many
 from syncd.state.memory import LINK
-from syncd.state.numbers import spread
+from syncd.state.spreading import spread
 
 __all__ = ["AUDIT", "DONE", "WHO", "close", "follow", "gather", "gives", "log", "record"]
 

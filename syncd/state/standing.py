@@ -20,19 +20,13 @@ from syncd.state.advice import reindex
 from syncd.state.claims import settle
 from syncd.state.database import bulk, know, one, run, scratch
 from syncd.state.fitting import fit
+from syncd.state.kin import RUNGS
 from syncd.state.presence import ANSWER, days
 from syncd.state.revisions import numbers, recall, remember
 from syncd.state.seeking import seek
 
 __all__ = ["basis", "correlate", "place"]
 
-PERSON = {
-    Rung.OBJECT_ID: "object_id",
-    Rung.EMPLOYEE_ID: "employee_id",
-    Rung.USER_NAME: "user_name",
-    Rung.MAIL: "mail",
-}
-USER = {**PERSON, Rung.USER_NAME: "login"}
 DOUBT = "doubt"
 """Marks for a moment who was found by a rung that a lower one contradicts."""
 FIRST_LINK = (
@@ -126,7 +120,7 @@ def _placed(finding: str, rung: str, days: tuple[str, str, str]) -> str:
 
 def _agrees(rungs: Sequence[Rung]) -> str:
     """Return a condition: on these rungs the person says nothing, or what the user says."""
-    parts = [f"(p.{PERSON[r]} IS NULL OR p.{PERSON[r]} = u.{USER[r]})" for r in rungs]
+    parts = [f"(p.{r} IS NULL OR p.{r} = u.{RUNGS[r]})" for r in rungs]
     return " AND ".join(parts) or "true"
 
 
@@ -173,7 +167,7 @@ def _by_rungs(tx: Connection, env: int, policy: Policy, today: date, hinted: Seq
         )
         run(tx, "DROP INDEX standing_person")
         pool = "unplaced x JOIN people p ON p.key = x.person"
-    ladder = [rung for rung in policy.match if rung in PERSON or hinted]
+    ladder = [rung for rung in policy.match if rung in RUNGS or hinted]
     for place in range(len(ladder)):
         _climb(tx, env, policy, today, pool, ladder[: place + 1], ladder[place + 1 :], hinted)
 
@@ -196,20 +190,18 @@ def _climb(
     """
     *higher, rung = ladder
     above = "".join(
-        f"AND p.{PERSON[each]} IS NULL "
-        if each in PERSON
-        else f"AND NOT ({hints.answered(hinted)}) "
+        f"AND p.{each} IS NULL " if each in RUNGS else f"AND NOT ({hints.answered(hinted)}) "
         for each in higher
     )
-    columns = [PERSON[rung]] if rung in PERSON else hinted
+    columns = [str(rung)] if rung in RUNGS else hinted
     below = [each for each in lower if each in TELLING]
-    said = list(dict.fromkeys([*columns, *(PERSON[each] for each in below)]))
+    said = list(dict.fromkeys([*columns, *map(str, below)]))
     says = " OR ".join(f"p.{column} IS NOT NULL" for column in columns)
     whence = f"FROM {pool} {ANSWER} WHERE ({says}) {above}"
-    if not _set_aside(tx, env, policy, today, whence, said, clustered=rung in PERSON):
+    if not _set_aside(tx, env, policy, today, whence, said, clustered=rung in RUNGS):
         return
-    if rung in PERSON:
-        found = f"users u CROSS JOIN climbers p WHERE p.{PERSON[rung]} = u.{USER[rung]} "
+    if rung in RUNGS:
+        found = f"users u CROSS JOIN climbers p WHERE p.{rung} = u.{RUNGS[rung]} "
     else:
         hints.write_hits(tx, env, "climbers", "key", hinted)
         found = (
