@@ -10,7 +10,11 @@ from syncd.state.database import Tx
 from syncd.state.decisions import Verb
 from syncd.state.lookup import Found
 
-__all__ = ["resolve", "show", "withdraw"]
+__all__ = ["HEADS", "resolve", "show", "withdraw"]
+
+HEADS = (
+    "environment", "user", "code", "profiles", "chosen", "first seen", "last seen", "state",
+)  # fmt: skip
 
 
 def show(app: App, environment: str | None, *, everything: bool, as_json: bool) -> None:
@@ -29,17 +33,7 @@ def show(app: App, environment: str | None, *, everything: bool, as_json: bool) 
     if not lines:
         listing.put("no conflicts" if everything else "no conflicts are open")
         return
-    heads = (
-        "environment",
-        "user",
-        "code",
-        "profiles",
-        "chosen",
-        "first seen",
-        "last seen",
-        "state",
-    )
-    listing.write_columns(heads, lines)
+    listing.write_columns(HEADS, lines)
 
 
 def _names(tx: Tx, env: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from syncd.cli.conflicts import HEADS
 from syncd.cli.listing import write_columns
 from tests.campaign import LONG
 from tests.cli.office import ADA, CY, DAY, Office, opened
@@ -222,6 +223,25 @@ def test_a_conflict_is_listed_with_what_is_known_of_it(quiet: Office) -> None:
     assert "MULTI_PROFILE_DIRECT  Depot, Field Crew" in shown
 
 
+def test_conflicts_fit_a_terminal(quiet: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """Heads and conflicts take two lines each; ids stay whole, and in a pipe it is one."""
+    piped = quiet("conflicts", "list").out.splitlines()
+    cells = ["contoso", CY, "MULTI_PROFILE_WANTED", "Depot, Field Crew", None, DAY[:10], DAY[:10]]
+    write_columns(HEADS, [[*cells, "settled by the last plan"]] * 2, width=80)
+    shown = capsys.readouterr().out.splitlines()
+
+    assert len(piped) == 2
+    assert max(map(len, shown)) <= 80
+    assert [line.split() for line in shown[:2]] == [
+        ["ENVIRONMENT", "USER", "CODE"],
+        ["PROFILES", "CHOSEN", "FIRST", "SEEN", "LAST", "SEEN", "STATE"],
+    ]
+    assert shown[2].split() == ["contoso", CY, "MULTI_PROFILE_WANTED"]
+    assert shown[3].startswith("  Depot, Field Crew  ")
+    assert shown[3].index(DAY[:10]) == shown[1].index("FIRST SEEN")
+    assert shown[2:4] == shown[4:]
+
+
 def test_what_an_operator_chose_wins(settled: Office) -> None:
     """The row with it is adopted, ours goes, and the conflict ends in the history."""
     chosen = settled("conflicts", "resolve", "ada@contoso.com", "--profile", "Depot", *WHY)
@@ -385,7 +405,7 @@ def test_a_list_cannot_steer_a_terminal(settled: Office) -> None:
 
 
 def test_sentences_fold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ids stay whole, to be copied."""
+    """Ids stay whole, to be copied; a sentence that has no room beside them goes on below."""
     write_columns(("id", "why"), [(ADA, "a reason of many words " * 5)], width=80)
     folded = capsys.readouterr().out.splitlines()
     write_columns(("id", "why"), [(ADA, "a reason of many words " * 5)], width=40)
@@ -394,7 +414,9 @@ def test_sentences_fold_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> Non
     assert max(map(len, folded)) <= 80
     assert [line.split()[0] for line in folded[:2]] == ["ID", ADA]
     assert len(folded) > 3
-    assert len(narrow) == 2
+    assert max(map(len, narrow)) <= 40
+    assert narrow[:3] == ["ID", "  WHY", ADA]
+    assert " ".join(line.strip() for line in narrow[3:]) == ("a reason of many words " * 5).strip()
 
 
 def test_a_hold_that_is_not_there_cannot_be_removed(quiet: Office) -> None:
