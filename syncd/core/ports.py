@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -104,16 +104,16 @@ class Remembered:
     What is remembered of a table of the target: its pages as they came last, by digests.
 
     A digest stands for the marks of a page's rows, each an id and an etag, which `marks`
-    gives; `known` gives the marks of all rows that are stored. `whole` says that these are
-    the rows of the `pages` and no others: if all of them come again and nothing else does,
-    nothing has changed. `came` is filled while the target is read, and `keep` is told of
-    each page that was not remembered.
+    gives; `known` gives the marks of all rows that are stored, which may be a million. `whole`
+    says that these are the rows of the `pages` and no others: if all of them come again and
+    nothing else does, nothing has changed. `came` is filled while the target is read, and
+    `keep` is told of each page that was not remembered.
     """
 
     pages: frozenset[bytes]
     whole: bool
     marks: Callable[[bytes], list[str]]
-    known: Callable[[], set[str]]
+    known: Callable[[], Iterable[str]]
     keep: Callable[[bytes, Sequence[str]], None]
     came: set[bytes] = field(default_factory=set)
 

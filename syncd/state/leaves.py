@@ -8,7 +8,7 @@ Whether rows were written since is remembered beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
@@ -126,8 +126,8 @@ def _marks(tx: Connection, env: int, what: str, digest: bytes) -> list[str]:
     return str(one(tx, sql, env=env, what=what, digest=digest)).split(BETWEEN)
 
 
-def _known(tx: Connection, env: int, what: str) -> set[str]:
+def _known(tx: Connection, env: int, what: str) -> Iterator[str]:
     sql = " UNION ALL ".join(
         f"SELECT id || version AS mark FROM {table} WHERE env = :env" for table in TABLES[what]
     )
-    return set(column(tx, sql, env=env))
+    return column(tx, sql, env=env)
