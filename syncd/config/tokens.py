@@ -16,6 +16,7 @@ __all__ = [
     "misfits",
     "patterns",
     "reading",
+    "straight",
     "tokens",
     "zeros",
 ]
@@ -33,6 +34,7 @@ WORD = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 NOTHING = re.compile(r"0(?:[xX]0+|0*)[uU]?")
+PASSING = frozenset({"&&", "||", "?"})
 COMPARED = frozenset({"==", "!=", "<", "<=", ">", ">="})
 JOINED = frozenset({"+", "-", "*", "/", "%", ".", "[", "("})
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
@@ -202,6 +204,15 @@ def _entries(words: Sequence[Token], start: int) -> Iterator[Token]:
             yield word
         elif word.text not in {",", "-", "null"}:
             return
+
+
+def straight(words: Sequence[Token]) -> bool:
+    """Tell whether every part is computed for everybody, whatever another part yields."""
+    return not any(
+        (word.kind is Kind.MARK and word.text in PASSING)
+        or (word.kind is Kind.NAME and word.text in MACROS)
+        for word in words
+    )
 
 
 def patterns(words: Sequence[Token]) -> Iterator[Token]:
