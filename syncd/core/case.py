@@ -122,8 +122,9 @@ class Case:
 
     `rows` are the user's rows that have both lookups; `links` are the person's live
     links, also those whose row is gone; `elsewhere` are linked rows of other users, whom
-    the person was found to be before, and `others` those users; `teams` the profiles
-    that teams bring.
+    the person was found to be before, `others` those users, and `spared` the ids of the
+    rows among them that stay: their user is protected or held, or has to do with somebody
+    else by now; `teams` the profiles that teams bring.
     `detail` says in words what correlation found.
     """
 
@@ -138,6 +139,7 @@ class Case:
     links: tuple[Link, ...] = ()
     elsewhere: tuple[Membership, ...] = ()
     others: tuple[User, ...] = ()
+    spared: frozenset[str] = frozenset()
     teams: tuple[str, ...] = ()
     chosen: Choice | None = None
     memory: Memory = field(default_factory=Memory)

@@ -178,7 +178,7 @@ def _changeable(case: Case, row: Membership, context: Context) -> bool:
 
 def _with_ours(case: Case, context: Context) -> list[Membership]:
     here = [row for row in case.active if _changeable(case, row, context)]
-    return here + [row for row in case.elsewhere if row.active]
+    return here + [row for row in case.elsewhere if row.active and row.id not in case.spared]
 
 
 def _removals(rows: Sequence[Membership], context: Context, reason: str) -> Proposal:
@@ -219,7 +219,8 @@ def _husk(case: Case, context: Context) -> Proposal:
     if keeps(row, context.refused, ours=case.husk_ours):
         return NOTHING
     managed = row.profile is None or row.profile in context.managed
-    if case.protected or not (case.husk_ours or (context.policy.exclusive and managed)):
+    shielded = case.protected or case.hold is not None
+    if shielded or not (case.husk_ours or (context.policy.exclusive and managed)):
         return NOTHING
     lacks = "user" if row.user is None else "profile"
     return Proposal((Step(removal(context), row, None, f"the row has no {lacks}"),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,9 +14,7 @@ from sqlalchemy import Connection
 from syncd.core.case import WINDOW, Case, Choice, Context, Hold, Memory, Sighting
 from syncd.core.model import (
     Finding,
-    Link,
     Membership,
-    Origin,
     Presence,
     Rung,
     Situation,
@@ -25,6 +23,17 @@ from syncd.core.model import (
     iso,
 )
 from syncd.state.answers import losers
+from syncd.state.bonds import (
+    CHOSEN,
+    LINKS,
+    MADE_OURS,
+    ROW,
+    RUNGS,
+    UNLINKED,
+    Bonds,
+    as_membership,
+    bonds,
+)
 from syncd.state.database import rows
 from syncd.state.presence import presence
 
@@ -32,9 +41,7 @@ __all__ = ["Subject", "cases", "membership", "subject"]
 
 CHUNK = 1000
 PRESENT = Presence.PRESENT
-RUNGS = {str(rung): rung for rung in Rung}
 FINDINGS = {str(finding): finding for finding in Finding}
-ORIGINS = {str(origin): origin for origin in Origin}
 """Looked up, because making a member of a text takes longer."""
 
 
@@ -97,17 +104,7 @@ class _Head(NamedTuple):
     object_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Links:
-    """The live links of a person; rows of other users among them, and those users."""
-
-    links: list[Link] = field(default_factory=list)
-    elsewhere: list[Membership] = field(default_factory=list)
-    others: list[User] = field(default_factory=list)
-
-
 NOTHING = Memory()
-UNLINKED = _Links()
 
 
 class _Gather:
@@ -125,7 +122,7 @@ class _Gather:
         if not heads:
             return []
         members = self._members()
-        links = self._links()
+        links = bonds(self._rows(LINKS), self._shielded)
         memories = self._memories()
         teams = self._grouped(TEAMS)
         husks = {row.seq: row for row in self._rows(HUSKS)}
@@ -154,17 +151,7 @@ class _Gather:
     def _members(self) -> dict[int, list[Membership]]:
         found: dict[int, list[Membership]] = defaultdict(list)
         for seq, *row in self._rows(MEMBERS):
-            found[seq].append(_membership(*row))
-        return found
-
-    def _links(self) -> dict[int, _Links]:
-        found: dict[int, _Links] = defaultdict(_Links)
-        for seq, ident, user, rung, origin, profile, name, full_name, *row in self._rows(LINKS):
-            of_person = found[seq]
-            of_person.links.append(Link(ident, user, RUNGS[rung], ORIGINS[origin], profile))
-            if row[0] is not None:
-                of_person.elsewhere.append(_membership(*row))
-                of_person.others.append(User(user, name, full_name))
+            found[seq].append(as_membership(*row))
         return found
 
     def _decisions(self, kind: str) -> dict[str, Any]:
@@ -195,7 +182,7 @@ class _Gather:
         self,
         head: _Head,
         members: Sequence[Membership],
-        links: _Links,
+        links: Bonds,
         memory: Memory,
         teams: Sequence[Any],
         husk: Any,
@@ -217,6 +204,7 @@ class _Gather:
             links=tuple(links.links),
             elsewhere=tuple(links.elsewhere),
             others=tuple(links.others),
+            spared=frozenset(links.spared),
             teams=tuple([row.profile for row in teams]),
             chosen=self._choice(head.user_id),
             memory=memory,
@@ -228,15 +216,25 @@ class _Gather:
         return Subject(head.kind, subject(head.person, head.user_id), case, rung)
 
     def _protected(self, head: _Head) -> bool:
+        return self._listed((head.person_name, head.person_object, head.login, head.object_id))
+
+    def _listed(self, names: Sequence[str | None]) -> bool:
         protected = self.context.policy.protected
-        names = (head.person_name, head.person_object, head.login, head.object_id)
         return bool(protected) and not protected.isdisjoint(names)
+
+    def _shielded(self, user: str, names: Sequence[str | None]) -> bool:
+        return self._held(user) is not None or self._listed(names)
+
+    def _held(self, user: str | None) -> Any:
+        """Return the hold on a user, if there is one today."""
+        held = self.holds.get(user or "")
+        return held if held and (held.until is None or held.until >= self.today) else None
 
     def _hold(self, head: _Head, here: Presence) -> Hold | None:
         if head.kind == "note":
             return Hold("explained by somebody who is not decided about")
-        held = self.holds.get(head.user_id or "")
-        if held and (held.until is None or held.until >= self.today):
+        held = self._held(head.user_id)
+        if held:
             until = date.fromisoformat(held.until) if held.until else None
             return Hold(f"held by {held.who}: {held.reason}", until)
         if head.doubled:
@@ -301,25 +299,11 @@ def _wanted(
 
 def membership(row: Any) -> Membership:
     """Return a row of `memberships` or `husks` as the core knows it."""
-    return _membership(
+    return as_membership(
         row.id, row.user_id, row.profile, row.active, row.flagged, row.version, row.created_on
     )
 
 
-def _membership(
-    ident: str,
-    user: str | None,
-    profile: str | None,
-    active: int,
-    flagged: int,
-    version: str,
-    created_on: str,
-) -> Membership:
-    return Membership(ident, user, profile, active == 1, flagged == 1, version, created_on)
-
-
-CHOSEN = "t.seq >= :start AND t.seq < :end"
-ROW = "m.id, m.user_id, m.profile, m.active, m.flagged, m.version, m.created_on"
 HEADS = f"""
 SELECT t.seq, t.kind, t.person, t.user_id, t.husk,
        p.combo, p.user_name, p.object_id, p.enabled, p.starts_on, p.leaves_on, p.problem, p.doubled,
@@ -339,22 +323,13 @@ SELECT t.seq, {ROW} FROM attention t
 JOIN memberships m ON m.env = :env AND m.user_id = t.user_id
 WHERE {CHOSEN} ORDER BY t.seq, m.id
 """
-LINKS = f"""
-SELECT t.seq, l.membership, l.user_id, l.rung, l.origin, l.profile, u.user_name, u.full_name, {ROW}
-FROM attention t
-JOIN links l ON l.env = :env AND l.person = t.person AND l.ended IS NULL
-JOIN users u ON u.env = :env AND u.id = l.user_id
-LEFT JOIN memberships m ON m.env = :env AND m.user_id = l.user_id AND m.id = l.membership
-  AND l.user_id IS DISTINCT FROM t.user_id
-WHERE {CHOSEN} ORDER BY t.seq, l.membership
-"""
 TEAMS = f"""
 SELECT t.seq, p.profile FROM attention t
 JOIN team_profiles p ON p.env = :env AND p.user_id = t.user_id
 WHERE {CHOSEN} ORDER BY t.seq, p.profile
 """
 HUSKS = f"""
-SELECT t.seq, h.*, EXISTS (SELECT 1 FROM links l WHERE l.env = :env AND l.membership = h.id) AS ours
+SELECT t.seq, h.*, {MADE_OURS} AS ours
 FROM attention t JOIN husks h ON h.env = :env AND h.id = t.husk WHERE {CHOSEN}
 """
 SIGHTINGS = f"""

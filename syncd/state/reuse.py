@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from syncd.core.free import is_free, pair, recycles
 from syncd.core.ledger import Message
+from syncd.state.bonds import MADE_OURS
 from syncd.state.cases import membership
 from syncd.state.database import many, rows, run
 
@@ -53,8 +54,8 @@ def withhold(tx: Connection, plan: str, refused: Collection[Message]) -> int:
     )
 
 
-HUSKS = """
-SELECT h.*, EXISTS (SELECT 1 FROM links l WHERE l.env = :env AND l.membership = h.id) AS ours
+HUSKS = f"""
+SELECT h.*, {MADE_OURS} AS ours
 FROM husks h WHERE h.env = :env AND h.user_id IS NULL ORDER BY h.id
 """
 CREATES = """
