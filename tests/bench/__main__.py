@@ -2,7 +2,7 @@
 How long a cycle takes, and where the time goes; what the environment and the sources take of it.
 
     python -m tests.bench [--people N …] [--database sqlite|postgresql|both]
-                          [--section cycle|wire|sources|all] [--source KIND …]
+                          [--section cycle|wire|sources|all] [--source KIND …] [--batch N]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
     try:
         if asked.section in {"cycle", "all"}:
             sqlite_program()
-            print(*conditions(asked.ownership, asked.rounds), sep="\n")
+            print(*conditions(asked.ownership, asked.rounds, asked.batch), sep="\n")
         for name in names:
             _measure_all(asked, name, say)
     except BenchError as error:
@@ -65,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     kinds = [each.name for each in SYSTEMS]
     parser.add_argument("--source", choices=kinds, nargs="+", default=kinds)
     parser.add_argument("--ownership", choices=OWNERSHIP, default=OWNERSHIP[0])
+    parser.add_argument("--batch", type=int, default=100, help="how many changes go in one request")
     parser.add_argument("--rounds", type=int, default=3, help="how often most cycles are measured")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -101,7 +102,9 @@ def _measure_cycles(asked: argparse.Namespace, name: str, places: Places, say: S
         folder, new_state = next(places)
         company = Company(people, asked.seed)
         say(f"{people:,} people, {name}")
-        figures = Bench(company, asked.ownership, name, asked.rounds, folder, say).run(new_state)
+        figures = Bench(company, asked.ownership, asked.batch, name, asked.rounds, folder, say).run(
+            new_state
+        )
         print("", *table(figures), "", *targets(figures), sep="\n")
         if before is not None:
             print(growth(before, figures), flush=True)

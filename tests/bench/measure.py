@@ -104,6 +104,7 @@ class Bench:
 
     company: Company
     ownership: str
+    batch: int
     database: str
     rounds: int
     folder: Path
@@ -149,7 +150,12 @@ class Bench:
 
     def _configure(self, url: str, state: str) -> None:
         text = configuration(
-            self.company, url=url, state=state, source=self.csv, ownership=self.ownership
+            self.company,
+            url=url,
+            state=state,
+            source=self.csv,
+            ownership=self.ownership,
+            batch_size=self.batch,
         )
         self._file.write_text(text, encoding="utf-8")
 

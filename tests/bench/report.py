@@ -146,13 +146,14 @@ def growth(smaller: Figures, larger: Figures) -> str:
     return f"  {name:46}{exponent:9.3g}{'':9}  1.1{verdict}"
 
 
-def conditions(ownership: str, rounds: int) -> Sequence[str]:
+def conditions(ownership: str, rounds: int, batch: int) -> Sequence[str]:
     """Say under which conditions it is measured."""
     return (
         f"ownership = {ownership}; each cycle in a process of its own; the sandbox in another one,",
         "whose first reading (it writes every row's JSON once) is not measured.",
         "bare: tests/bench/bare.py, the least that a first cycle takes in this language.",
-        f"cold: empty state database, {rounds} times; the last plan is applied, timed apart.",
+        f"cold: empty state database, {rounds} times; the last plan is applied, timed apart,",
+        f"{batch} changes in one request.",
         "settling: the run after it reads what the plan wrote; shown, used in no ratio.",
         "full no-op: the last two rows of the file are swapped, so that its digest is new and all",
         "rows are read again. idle: the same file; the environment is read again. nothing new: of",
