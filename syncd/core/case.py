@@ -124,7 +124,8 @@ class Case:
     links, also those whose row is gone; `elsewhere` are linked rows of other users, whom
     the person was found to be before, `others` those users, and `spared` the ids of the
     rows among them that stay: their user is protected or held, or has to do with somebody
-    else by now; `teams` the profiles that teams bring.
+    else by now; `inherited` are the ids of the user's rows that a link of somebody else made
+    ours, which counts for whoever is wanted there now; `teams` the profiles that teams bring.
     `detail` says in words what correlation found.
     """
 
@@ -140,6 +141,7 @@ class Case:
     elsewhere: tuple[Membership, ...] = ()
     others: tuple[User, ...] = ()
     spared: frozenset[str] = frozenset()
+    inherited: frozenset[str] = frozenset()
     teams: tuple[str, ...] = ()
     chosen: Choice | None = None
     memory: Memory = field(default_factory=Memory)
@@ -151,6 +153,8 @@ class Case:
     """Rows that count, the oldest first."""
     ours: frozenset[str] = field(init=False, repr=False, compare=False)
     """Ids of the user's rows that a link makes ours."""
+    own: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Those of them that a link of this very person makes ours."""
     target: str | None = field(init=False, repr=False, compare=False)
     """The profile the user should have: the operator's choice, else what the rules want."""
 
@@ -158,7 +162,9 @@ class Case:
         """Find out once what is asked of a case again and again."""
         remember = object.__setattr__
         remember(self, "active", _active(self.rows))
-        remember(self, "ours", _ours(self.user, self.rows, self.links))
+        remember(self, "own", _own(self.user, self.rows, self.links))
+        inherited = self.inherited if self.wanted is not None else frozenset()
+        remember(self, "ours", self.own | inherited)
         remember(self, "target", self.wanted.profile if self.wanted else None)
         if self.chosen is not None and self.decided:
             remember(self, "target", self.chosen.profile)
@@ -168,7 +174,7 @@ class Case:
         """Links whose row is deleted, emptied, or given to another user."""
         if not self.links:
             return ()
-        kept = self.ours | {row.id for row in self.elsewhere}
+        kept = self.own | {row.id for row in self.elsewhere}
         return tuple(link for link in self.links if link.membership not in kept)
 
     @property
@@ -176,7 +182,7 @@ class Case:
         """Active rows of ours, also those of users whom the person was found to be before."""
         if not self.links and not self.elsewhere:
             return ()
-        here = tuple(row for row in self.active if row.id in self.ours)
+        here = tuple(row for row in self.active if row.id in self.own)
         return here + tuple(row for row in self.elsewhere if row.active)
 
     @property
@@ -196,7 +202,7 @@ def _active(rows: tuple[Membership, ...]) -> tuple[Membership, ...]:
     return tuple(counting)
 
 
-def _ours(
+def _own(
     user: User | None, rows: tuple[Membership, ...], links: tuple[Link, ...]
 ) -> frozenset[str]:
     if user is None or not rows or not links:

@@ -52,10 +52,10 @@ def _by_rows(case: Case) -> Situation:
         same = len({row.profile for row in active}) == 1
         return Situation.DUPLICATE if same else Situation.SURPLUS
     row = active[0]
-    ours = row.id in case.ours
     if row.profile != case.target:
+        ours = row.id in case.ours
         return Situation.MISPLACED if ours else Situation.FOREIGN_MISPLACED
-    if not ours:
+    if row.id not in case.own:
         return Situation.FOUND
     return Situation.FLAGGED if row.flagged else Situation.CONFIRMED
 

@@ -132,7 +132,7 @@ def _twins(
 
 def _kept(case: Case, kept: Membership, context: Context) -> Proposal:
     if kept.profile == case.target:
-        return Proposal(adopted=() if kept.id in case.ours else (kept,))
+        return Proposal(adopted=() if kept.id in case.own else (kept,))
     if kept.id in case.ours:
         return Proposal((_move(case, kept),))
     return _foreign(case, kept, context)
@@ -145,7 +145,7 @@ def _surplus(case: Case, context: Context) -> Proposal:
     fitting = [row for row in case.active if row.profile == case.target]
     if fitting:
         winner = _preferred(case, fitting)
-        first = Proposal(adopted=() if winner.id in case.ours else (winner,))
+        first = Proposal(adopted=() if winner.id in case.own else (winner,))
     else:
         movable = [row for row in case.active if _changeable(case, row, context)]
         if not movable:

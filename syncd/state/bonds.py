@@ -11,6 +11,7 @@ from syncd.core.model import Link, Membership, Origin, Rung, User
 
 __all__ = [
     "CHOSEN",
+    "INHERITED",
     "LINKS",
     "MADE_OURS",
     "ROW",
@@ -100,3 +101,10 @@ LEFT JOIN memberships m ON m.env = :env AND m.user_id = l.user_id AND m.id = l.m
 WHERE {CHOSEN} ORDER BY t.seq, l.membership
 """
 """Live links of the people, and the rows of other users among them; who else is there by now."""
+INHERITED = f"""
+SELECT t.seq, l.membership FROM attention t
+JOIN links l ON l.env = :env AND l.user_id = t.user_id AND l.person <> t.person
+  AND l.ended IS NULL
+WHERE {CHOSEN} ORDER BY t.seq, l.membership
+"""
+"""Rows that links of other people made ours for the user that the person has now."""

@@ -25,6 +25,7 @@ from syncd.core.model import (
 from syncd.state.answers import losers
 from syncd.state.bonds import (
     CHOSEN,
+    INHERITED,
     LINKS,
     MADE_OURS,
     ROW,
@@ -123,6 +124,7 @@ class _Gather:
             return []
         members = self._members()
         links = bonds(self._rows(LINKS), self._shielded)
+        inherited = self._grouped(INHERITED)
         memories = self._memories()
         teams = self._grouped(TEAMS)
         husks = {row.seq: row for row in self._rows(HUSKS)}
@@ -131,6 +133,7 @@ class _Gather:
                 head,
                 members.get(head.seq, ()),
                 links.get(head.seq, UNLINKED),
+                inherited.get(head.seq, ()),
                 memories.get(head.seq, NOTHING),
                 teams.get(head.seq, ()),
                 husks.get(head.seq),
@@ -183,6 +186,7 @@ class _Gather:
         head: _Head,
         members: Sequence[Membership],
         links: Bonds,
+        inherited: Sequence[Any],
         memory: Memory,
         teams: Sequence[Any],
         husk: Any,
@@ -205,6 +209,7 @@ class _Gather:
             elsewhere=tuple(links.elsewhere),
             others=tuple(links.others),
             spared=frozenset(links.spared),
+            inherited=frozenset([row.membership for row in inherited]),
             teams=tuple([row.profile for row in teams]),
             chosen=self._choice(head.user_id),
             memory=memory,
