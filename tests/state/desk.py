@@ -117,13 +117,13 @@ class Shown:
         self, known: set[str], hints: Sequence[Hint] = (), memory: Remembered | None = None
     ) -> Pages[UserRow]:
         self.asked += hints
-        known |= memory.known() if memory else set()
+        known.update(memory.known() if memory else ())
         return Pages(self._news(self.users_shown, known), self.token)
 
     def memberships(
         self, known: set[str], memory: Remembered | None = None
     ) -> Pages[MembershipRow]:
-        known |= memory.known() if memory else set()
+        known.update(memory.known() if memory else ())
         return Pages(self._news(self.rows_shown, known), self.token)
 
     def hints(self) -> Hints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -80,7 +80,7 @@ class Watched:
             return None
         inner = memory.known
 
-        def known() -> set[str]:
+        def known() -> Iterable[str]:
             self.asked.append(what)
             return inner()
 
