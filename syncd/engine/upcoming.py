@@ -108,6 +108,7 @@ class _Days:
         context = replace(self.context, now=now)
         upcoming.connect(tx, env, day)
         standing.correlate(tx, env, policy, day, certified=True)
+        upcoming.disconnect(tx, env, day)
         damping.damp(tx, env, context)
         # These are explained from today; tomorrow that may be over.
         turns = (day, day + timedelta(days=1))

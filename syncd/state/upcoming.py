@@ -20,6 +20,7 @@ __all__ = [
     "attend",
     "begin",
     "connect",
+    "disconnect",
     "gather",
     "known_since",
     "later",
@@ -30,6 +31,12 @@ __all__ = [
 
 SEEN_TWICE = (Situation.VANISHED, Situation.UNASSIGNED)
 """Situations that a second day may have to confirm."""
+EXPLAINING = ("finds", "standing")
+NOBODY = " AND ".join(
+    f"NOT EXISTS (SELECT 1 FROM {found} s WHERE s.env = :env AND s.user_id = c.user_id)"
+    for found in EXPLAINING
+)
+"""Nobody explains the user of `c`."""
 Turn = tuple[str | None, str | None, date]
 """A person, or a user whom nobody explains, and the day on which to look at them."""
 
@@ -186,7 +193,8 @@ def widen(tx: Connection, turns: Iterable[Turn]) -> None:
 
 def connect(tx: Connection, env: int, day: date) -> None:
     """Let the users whom people of a day explain have their turn, too: that may be over then."""
-    for found in ("finds", "standing"):
+    scratch(tx, "explained", "user_id TEXT")
+    for found in EXPLAINING:
         run(
             tx,
             f"INSERT INTO coming SELECT DISTINCT NULL, f.user_id, c.day FROM coming c "
@@ -194,15 +202,22 @@ def connect(tx: Connection, env: int, day: date) -> None:
             env=env,
             day=day.toordinal(),
         )
+        run(tx, f"INSERT INTO explained SELECT user_id FROM {found} WHERE env = :env", env=env)
+
+
+def disconnect(tx: Connection, env: int, day: date) -> None:
+    """Let users have their turn, too, whom nobody explains any more for what became of others."""
+    run(
+        tx,
+        f"INSERT INTO coming SELECT DISTINCT NULL, c.user_id, :day FROM explained c WHERE {NOBODY}",
+        env=env,
+        day=day.toordinal(),
+    )
 
 
 def attend(tx: Connection, env: int, day: date | None) -> int:
     """Number whose turn it is on *day*, everybody's if it is None, and return how many."""
     turn = "c.day = :day" if day else "true"
-    nobody = (
-        "NOT EXISTS (SELECT 1 FROM standing s WHERE s.env = :env AND s.user_id = c.user_id) "
-        "AND NOT EXISTS (SELECT 1 FROM finds f WHERE f.env = :env AND f.user_id = c.user_id)"
-    )
     scratch(
         tx, "attention", "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT"
     )
@@ -216,7 +231,7 @@ def attend(tx: Connection, env: int, day: date | None) -> int:
         "SELECT 'person', s.person, s.user_id FROM coming c "
         f"JOIN standing s ON s.env = :env AND s.user_id = c.user_id WHERE {turn} UNION "
         f"SELECT 'user', NULL, c.user_id FROM coming c WHERE c.person IS NULL AND {turn} "
-        f"AND {nobody}) q",
+        f"AND {NOBODY}) q",
         env=env,
         **({"day": day.toordinal()} if day else {}),
     )

@@ -54,6 +54,15 @@ def somebody(
     return (key or f"E{which}", "", f"{which}", "", "", "Active", *days, department, "9", "")
 
 
+def by_hand(world: World, which: int) -> None:
+    """Let somebody else give a user a row."""
+    world.call("POST", ROWS, {
+        "usermobileofflineprofilemembershipid": number(3, 1), "name": "by hand",
+        "SystemUserId@odata.bind": f"/systemusers({number(1, which)})",
+        "MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({FIELD})",
+    })  # fmt: skip
+
+
 def ahead(world: World, days: int = 20, **more: Any) -> Coming:
     """Look ahead by what was last read."""
     with apart(world.database) as tx:
@@ -154,11 +163,7 @@ def test_a_hold_ends_and_what_was_put_off_follows(world: World) -> None:
 def test_users_whom_nobody_explains_any_more_lose_rows_in_exclusive_mode(world: World) -> None:
     """Of such rows there is no person; they are listed by their user."""
     world.policy = Policy(ownership=Ownership.EXCLUSIVE, grace=Grace(vanished=2))
-    world.call("POST", ROWS, {
-        "usermobileofflineprofilemembershipid": number(3, 1), "name": "by hand",
-        "SystemUserId@odata.bind": f"/systemusers({number(1, 3)})",
-        "MobileOfflineProfileId@odata.bind": f"/mobileofflineprofiles({FIELD})",
-    })  # fmt: skip
+    by_hand(world, 3)
     world.says([somebody(1)])
     world.reconcile()
 
@@ -169,6 +174,17 @@ def test_users_whom_nobody_explains_any_more_lose_rows_in_exclusive_mode(world: 
         number(1, 3),
         number(3, 1),
     )
+
+
+def test_whoever_gives_way_to_a_newcomer_explains_nobody_from_that_day_on(world: World) -> None:
+    """Until then both may be meant by the user, so that all are explained whom either finds."""
+    world.policy = Policy(ownership=Ownership.EXCLUSIVE)
+    by_hand(world, 3)
+    key, oid, eid, name, _, *rest = somebody(4, last="01", key="E3")
+    world.says([(key, oid, eid, name, "u3@contoso.com", *rest), somebody(4, "04")])
+    world.reconcile()
+
+    assert short(ahead(world)) == [("04", "create", "E4"), ("05", "remove", None)]
 
 
 def test_who_starts_without_a_user_is_told_once(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 
 from syncd.core.plan import Result
 from tests.properties.stage import Stage, searching
@@ -22,6 +22,8 @@ def said(document: Any, name: str, *keys: str) -> list[tuple[object, ...]]:
 def settle(world: World) -> tuple[Any, Any]:
     """Run twice, and return both plans."""
     first = world.reconcile()
+    # An environment in which the last user was deleted is not believed.
+    assume(first.problem is None or "shows no users at all" not in first.problem)
     assert first.problem is None
     assert first.outcomes is not None
     assert first.outcomes[Result.FAILED] == first.outcomes[Result.MOVED] == 0
