@@ -82,6 +82,7 @@ def adopt(tx: Connection, env: int, run_number: int, now: str, *, shown: bool) -
     )  # fmt: skip
     if empty:
         reindex(tx, "links.links_person", "env, person")
+        know(tx, "links")
     if adopted:
         touch(tx, f"adopted:{env}")
     return adopted

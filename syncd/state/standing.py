@@ -63,6 +63,7 @@ def place(tx: Connection, env: int, policy: Policy, today: date, *, certified: b
     _by_links(tx, env, policy, today, hinted)
     _by_rungs(tx, env, policy, today, hinted)
     reindex(tx, "standing.standing_person", "env, person")
+    know(tx, "standing")
     _doubtful(tx, env, policy)
     _seek(tx, env, hinted)
     _by_hits(tx, env, policy, today)
