@@ -35,10 +35,10 @@ from syncd.state.bonds import (
     as_membership,
     bonds,
 )
-from syncd.state.database import rows
+from syncd.state.database import rows, scratch
 from syncd.state.presence import presence
 
-__all__ = ["Subject", "cases", "membership", "subject"]
+__all__ = ["Subject", "cases", "lay_attention", "membership", "subject"]
 
 CHUNK = 1000
 PRESENT = Presence.PRESENT
@@ -59,6 +59,13 @@ class Subject:
 def subject(person: str | None, user: str | None) -> str:
     """Return the key under which sightings of a person or an unexplained user are kept."""
     return f"p:{person}" if person is not None else f"u:{user}"
+
+
+def lay_attention(tx: Connection) -> None:
+    """Make the table `attention`, which numbers the cases that `cases` gathers; it has none yet."""
+    scratch(
+        tx, "attention", "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT"
+    )
 
 
 def cases(tx: Connection, env: int, context: Context) -> Iterator[list[Subject]]:

@@ -14,7 +14,7 @@ from syncd.core.case import WINDOW, Context
 from syncd.core.decide import decide
 from syncd.core.model import Situation, iso
 from syncd.state import hints
-from syncd.state.cases import cases
+from syncd.state.cases import cases, lay_attention
 from syncd.state.database import bulk, column, run, scratch
 from syncd.state.seeking import seek_only
 
@@ -73,11 +73,7 @@ def _held(tx: Connection, env: int, context: Context) -> list[str]:
     )
     if not losing:
         return []
-    scratch(
-        tx,
-        "attention",
-        "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT",
-    )
+    lay_attention(tx)
     run(
         tx,
         "INSERT INTO attention SELECT row_number() OVER (ORDER BY q.person), 'person', q.person, "

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Situation
 from syncd.state.advice import reindex
+from syncd.state.cases import lay_attention
 from syncd.state.database import know, one, rows, run, scratch
 from syncd.state.memory import LINK
 from syncd.state.revisions import numbers, recall, remember, touch
@@ -100,11 +101,7 @@ def attend(
     if everybody or not unchanged(tx, env):
         remember(tx, f"attended:{env}", "")
         look(tx, env, today, adopted_by=adopted_by, everybody=everybody)
-    scratch(
-        tx,
-        "attention",
-        "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT",
-    )
+    lay_attention(tx)
     run(
         tx,
         "INSERT INTO attention SELECT row_number() OVER "

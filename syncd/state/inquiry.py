@@ -13,7 +13,8 @@ from syncd.core.certificate import Certificate
 from syncd.core.identity import guid, login, text
 from syncd.core.model import Rung
 from syncd.state import hints
-from syncd.state.database import bulk, rows, scratch
+from syncd.state.cases import lay_attention
+from syncd.state.database import bulk, rows
 from syncd.state.said import Teller, facts, said_of
 from syncd.state.views import Document
 
@@ -123,11 +124,7 @@ def attend(tx: Connection, env: int, match: Match) -> None:
     sql = "SELECT 1 FROM finds WHERE env = :env AND user_id = :user LIMIT 1"
     if not match.persons and rows(tx, sql, env=env, user=match.user):
         kind = "note"
-    scratch(
-        tx,
-        "attention",
-        "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT",
-    )
+    lay_attention(tx)
     people = match.persons or (None,)
     bulk(
         tx,

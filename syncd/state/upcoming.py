@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from syncd.core.model import Situation
 from syncd.core.settings import Policy
 from syncd.state import reach
+from syncd.state.cases import lay_attention
 from syncd.state.database import bulk, one, rows, run, scratch
 
 __all__ = [
@@ -218,9 +219,7 @@ def disconnect(tx: Connection, env: int, day: date) -> None:
 def attend(tx: Connection, env: int, day: date | None) -> int:
     """Number whose turn it is on *day*, everybody's if it is None, and return how many."""
     turn = "c.day = :day" if day else "true"
-    scratch(
-        tx, "attention", "seq INTEGER PRIMARY KEY, kind TEXT, person TEXT, user_id TEXT, husk TEXT"
-    )
+    lay_attention(tx)
     run(
         tx,
         "INSERT INTO attention SELECT row_number() OVER (ORDER BY q.kind, q.person, q.user_id), "
