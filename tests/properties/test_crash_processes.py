@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ LINKS = (
 OURS = "SELECT membership FROM links WHERE ended IS NULL ORDER BY membership"
 APPLIED = "SELECT person, what FROM audit WHERE run IS NOT NULL AND result LIKE 'applied%'"
 OPEN = "SELECT count(*) FROM journal WHERE settled IS NULL"
+SENT_NOTHING = "stopped before anything was sent; nothing was changed"
 
 
 @dataclass(slots=True)
@@ -147,36 +149,36 @@ def test_who_is_killed_while_reading_has_done_nothing(
     assert scene.end() == undisturbed
 
 
-@LONG
-def test_who_is_killed_while_deciding_has_done_nothing(
-    postgresql_url: str, tmp_path: Path, undisturbed: tuple[object, ...]
+@pytest.mark.parametrize(
+    ("number", "code", "says"),
+    [
+        (signal.SIGTERM, 143, SENT_NOTHING),
+        long(signal.SIGINT, 130, SENT_NOTHING),
+        long(signal.SIGKILL, -signal.SIGKILL, ""),
+    ],
+)
+def test_who_is_ended_while_deciding_has_done_nothing(
+    number: signal.Signals, code: int, says: str, scene: Scene, undisturbed: tuple[object, ...]
 ) -> None:
     """Everything is read and judged; the plan, still to be written, waits for a lock."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    with scene_in(tmp_path, postgresql_url) as scene:
-        with scene.database.begin() as tx:
-            tx.execute(text("LOCK TABLE changes IN EXCLUSIVE MODE"))
-            process = subprocess.Popen(
-                [sys.executable, "-m", "syncd", "-c", "syncd.toml", "reconcile"],
-                cwd=tmp_path,
-                env={**environ(), "SYNCD_NOW": SECOND},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            deadline = time.monotonic() + 60
-            while scene.select(waiting) == [(0,)]:
-                assert time.monotonic() < deadline, "nobody waits for the lock"
-            process.kill()
-            code = process.wait(20)
-        between = scene.house.rows(), scene.select(OPEN)
+    with ThreadPoolExecutor(1) as pool, scene.database.begin() as tx:
+        tx.execute(text("LOCK TABLE changes IN EXCLUSIVE MODE"))
+        running = pool.submit(scene.house.run)
+        deadline = time.monotonic() + 60
+        while scene.select(waiting) == [(0,)]:
+            assert time.monotonic() < deadline, "nobody waits for the lock"
+        os.kill(scene.house.started.pid, number)
+    done = running.result(60)
+    between = scene.house.rows(), scene.select(OPEN)
 
-        assert code == -signal.SIGKILL
-        assert between == (OLD, [(0,)])
-        assert scene.end() == undisturbed
+    assert done.code == code
+    assert says in done.err
+    assert between == (OLD, [(0,)])
+    assert scene.end() == undisturbed
 
 
 @pytest.mark.parametrize(
