@@ -67,12 +67,21 @@ def _unexplained(case: Case, decision: Decision, context: Context) -> str:
         return ""
     if decision.situation is Situation.HUSK:
         return "a row without a user or a profile" + _kept(case, context)
-    names = ", ".join(context.profile_name(row.profile) for row in case.active)
-    if decision.situation is Situation.VANISHED:
+    gone = decision.situation is Situation.VANISHED
+    held = case.held_rows if gone else case.active
+    names = ", ".join(context.profile_name(row.profile) for row in held)
+    if gone:
         return f"in no source any more; a second sighting on a later day is needed ({names})"
-    who = "nobody in the sources" if case.person is None else "not wanted, and not ours"
-    team = _team(case, context)
-    return f"{who}: {names}{team}"
+    return f"{_whose(case)}: {names}{_team(case, context)}"
+
+
+def _whose(case: Case) -> str:
+    """Say why rows that nobody asked for stay."""
+    if case.person is None:
+        return "nobody in the sources"
+    if case.inherited.issuperset(row.id for row in case.active):
+        return "not wanted, and ours by the link of somebody else"
+    return "not wanted, and not ours"
 
 
 def _kept(case: Case, context: Context) -> str:

@@ -176,8 +176,13 @@ def _changeable(case: Case, row: Membership, context: Context) -> bool:
     return row.id in case.ours or (context.policy.exclusive and row.profile in context.managed)
 
 
+def _own_business(case: Case) -> list[Membership]:
+    """Return the active rows but those about which somebody else's case decides."""
+    return [row for row in case.active if row.id not in case.theirs]
+
+
 def _with_ours(case: Case, context: Context) -> list[Membership]:
-    here = [row for row in case.active if _changeable(case, row, context)]
+    here = [row for row in _own_business(case) if _changeable(case, row, context)]
     return here + [row for row in case.elsewhere if row.active and row.id not in case.spared]
 
 
@@ -208,7 +213,7 @@ def _user_disabled(case: Case, context: Context) -> Proposal:
 def _unassigned(case: Case, context: Context) -> Proposal:
     if not context.policy.exclusive:
         return NOTHING
-    rows = [row for row in case.active if row.profile in context.managed]
+    rows = [row for row in _own_business(case) if row.profile in context.managed]
     return _removals(rows, context, "nobody should have this row")
 
 

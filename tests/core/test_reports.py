@@ -132,6 +132,24 @@ def test_a_row_that_nobody_should_have_is_told_with_its_profile() -> None:
     assert said(case) == ["not wanted, and not ours: Field; a team brings Field"]
 
 
+@pytest.mark.parametrize("ownership", list(Ownership))
+def test_a_row_that_waits_for_whom_its_link_names_is_told(ownership: Ownership) -> None:
+    """Whoever wonders why it stays need not believe that it is none of ours."""
+    theirs = frozenset(["r1"])
+    case = unwanted(LEFT, row(), ours=[], inherited=theirs, theirs=theirs)
+
+    assert said(case, ownership=ownership) == [
+        "not wanted, and ours by the link of somebody else: Field"
+    ]
+
+
+def test_a_first_sighting_names_the_profiles_at_users_of_before() -> None:
+    """Those are what the person stands to lose."""
+    [detail] = said(unwanted(GONE, ours=["r9"], elsewhere=(row("r9", user="u-bob"),)))
+
+    assert detail.endswith("is needed (Field)")
+
+
 def test_a_contradicted_link_set_by_hand_is_told() -> None:
     """Section 11: it stands, and is reported when an object id contradicts it."""
     case = wanted(row(), ours=["r1"], finding=Finding.LINKED, detail="object_id finds another user")

@@ -334,6 +334,17 @@ def test_rows_that_nobody_should_have_go_only_in_exclusive_mode(
     assert done(case, ownership=ownership) == expected
 
 
+@pytest.mark.parametrize(("ours", "gone"), [([], ["r2"]), (["r3"], ["r2", "r3"])])
+def test_a_row_that_another_case_decides_about_is_not_taken_away_here_too(
+    ours: list[str], gone: list[str]
+) -> None:
+    """It goes with whom the link names, at that person's time, and counts once for the gates."""
+    rows = [row("r1"), row("r2", OFFICE), *(row(ident, OTHER) for ident in ours)]
+    case = unwanted(LEFT, *rows, ours=ours, inherited=frozenset(["r1"]), theirs=frozenset(["r1"]))
+
+    assert done(case, ownership=Ownership.EXCLUSIVE) == [("remove", each, None) for each in gone]
+
+
 @pytest.mark.parametrize(
     ("profile", "ours", "adopt", "exclusive"),
     [
