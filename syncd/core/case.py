@@ -125,9 +125,8 @@ class Case:
     the person was found to be before, `others` those users, and `spared` the ids of the
     rows among them that stay: their user is protected or held, or has to do with somebody
     else by now; `inherited` are the ids of the user's rows that a link of somebody else made
-    ours, which counts for whoever is wanted there now, and `theirs` those among them whose
-    link names somebody who is not wanted: it is for them that such a row goes or stays;
-    `teams` are the profiles that teams bring.
+    ours: they count as ours for whoever is wanted there now, and go or stay with whom their
+    link names where nobody is; `teams` are the profiles that teams bring.
     `detail` says in words what correlation found.
     """
 
@@ -144,7 +143,6 @@ class Case:
     others: tuple[User, ...] = ()
     spared: frozenset[str] = frozenset()
     inherited: frozenset[str] = frozenset()
-    theirs: frozenset[str] = frozenset()
     teams: tuple[str, ...] = ()
     chosen: Choice | None = None
     memory: Memory = field(default_factory=Memory)

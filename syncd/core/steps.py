@@ -177,8 +177,8 @@ def _changeable(case: Case, row: Membership, context: Context) -> bool:
 
 
 def _own_business(case: Case) -> list[Membership]:
-    """Return the active rows but those about which somebody else's case decides."""
-    return [row for row in case.active if row.id not in case.theirs]
+    """Return the active rows but those that go or stay with somebody else, whom a link names."""
+    return [row for row in case.active if row.id not in case.inherited]
 
 
 def _with_ours(case: Case, context: Context) -> list[Membership]:

@@ -102,11 +102,9 @@ WHERE {CHOSEN} ORDER BY t.seq, l.membership
 """
 """Live links of the people, and the rows of other users among them; who else is there by now."""
 INHERITED = f"""
-SELECT t.seq, l.membership, EXISTS (SELECT 1 FROM standing s WHERE s.env = :env
-  AND s.person = l.person AND s.wanted = 1) AS wanted
-FROM attention t
+SELECT t.seq, l.membership FROM attention t
 JOIN links l ON l.env = :env AND l.user_id = t.user_id AND l.person <> t.person
   AND l.ended IS NULL
 WHERE {CHOSEN} ORDER BY t.seq, l.membership
 """
-"""Rows that links of others made ours for the user that the person has; are they wanted?"""
+"""Rows that links of other people made ours for the user that the person has now."""

@@ -217,7 +217,6 @@ class _Gather:
             others=tuple(links.others),
             spared=frozenset(links.spared),
             inherited=frozenset([row.membership for row in inherited]),
-            theirs=frozenset([row.membership for row in inherited if not row.wanted]),
             teams=tuple([row.profile for row in teams]),
             chosen=self._choice(head.user_id),
             memory=memory,

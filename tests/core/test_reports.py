@@ -135,8 +135,7 @@ def test_a_row_that_nobody_should_have_is_told_with_its_profile() -> None:
 @pytest.mark.parametrize("ownership", list(Ownership))
 def test_a_row_that_waits_for_whom_its_link_names_is_told(ownership: Ownership) -> None:
     """Whoever wonders why it stays need not believe that it is none of ours."""
-    theirs = frozenset(["r1"])
-    case = unwanted(LEFT, row(), ours=[], inherited=theirs, theirs=theirs)
+    case = unwanted(LEFT, row(), ours=[], inherited=frozenset(["r1"]))
 
     assert said(case, ownership=ownership) == [
         "not wanted, and ours by the link of somebody else: Field"

@@ -340,7 +340,7 @@ def test_a_row_that_another_case_decides_about_is_not_taken_away_here_too(
 ) -> None:
     """It goes with whom the link names, at that person's time, and counts once for the gates."""
     rows = [row("r1"), row("r2", OFFICE), *(row(ident, OTHER) for ident in ours)]
-    case = unwanted(LEFT, *rows, ours=ours, inherited=frozenset(["r1"]), theirs=frozenset(["r1"]))
+    case = unwanted(LEFT, *rows, ours=ours, inherited=frozenset(["r1"]))
 
     assert done(case, ownership=Ownership.EXCLUSIVE) == [("remove", each, None) for each in gone]
 
