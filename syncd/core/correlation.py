@@ -151,11 +151,15 @@ def _holder(claims: Sequence[Claim]) -> Claim | None:
 
 
 def _heir(holder: Claim, others: Sequence[Claim]) -> Claim | None:
-    """Return the one wanted person to whom the link of somebody who left passes."""
+    """
+    Return the one wanted person to whom the link of somebody who left passes.
+
+    One that was set by hand, too: whoever it kept out may have a link of their own.
+    """
     wanted = [c for c in others if c.claimant.wanted and not c.claimant.held]
-    if not _leaves(holder) or holder.rung is Rung.HAND or len(wanted) != 1:
+    if not _leaves(holder) or len(wanted) != 1:
         return None
-    return wanted[0] if wanted[0].finding is Finding.DECIDED else None
+    return wanted[0] if wanted[0].finding in (Finding.DECIDED, Finding.LINKED) else None
 
 
 def _leaves(holder: Claim) -> bool:

@@ -72,7 +72,8 @@ def settle(
         final += settled
     bulk(tx, "yields", ("env", "user_id", "person"), yielded)
     _write(tx, env, policy, today, final)
-    return any(claim.passed_from is not None for claim in final)
+    heirs = [claim for claim in final if claim.passed_from is not None]
+    return sum(_pass(tx, env, claim) for claim in heirs) > 0
 
 
 def _claim(claimant: Claimant, policy: Policy, held: set[str]) -> Claim:
@@ -280,9 +281,6 @@ def _write(tx: Connection, env: int, policy: Policy, today: date, claims: Sequen
         for user in claim.claimant.everyone
     }
     bulk(tx, "finds", ("env", "user_id", "person"), sorted(explained))
-    for claim in claims:
-        if claim.passed_from is not None:
-            _pass(tx, env, claim)
 
 
 def _settled(claim: Claim) -> Sequence[object]:
@@ -301,9 +299,9 @@ def _explains(claim: Claim) -> bool:
     return unclear or claimant.held or claimant.protected or claim.user in claimant.shielded
 
 
-def _pass(tx: Connection, env: int, claim: Claim) -> None:
-    """Give the links of somebody who left to the one new key that claims the user."""
-    run(
+def _pass(tx: Connection, env: int, claim: Claim) -> int:
+    """Give the links of somebody who left to whom else claims the user, and count them."""
+    links = run(
         tx,
         "UPDATE links SET person = :heir, rung = :rung "
         "WHERE env = :env AND user_id = :user AND person = :holder AND ended IS NULL",
@@ -311,4 +309,6 @@ def _pass(tx: Connection, env: int, claim: Claim) -> None:
         heir=claim.claimant.person, holder=claim.passed_from,
     )  # fmt: skip
     people = (claim.claimant.person, claim.passed_from)
-    touch(tx, f"links:{env}", [f"u:{claim.user}", *(f"p:{person}" for person in people)])
+    if links:
+        touch(tx, f"links:{env}", [f"u:{claim.user}", *(f"p:{person}" for person in people)])
+    return links
