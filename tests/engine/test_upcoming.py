@@ -46,6 +46,15 @@ def hold(tx: Tx, which: int, until: str | None = None) -> None:
     )  # fmt: skip
 
 
+def link(tx: Tx, person: str, which: int) -> None:
+    """Let an operator say whose user somebody is."""
+    env = observed.environment(tx, "contoso", URL)
+    decisions.add(
+        tx, Verb.LINK, person, env=env, reason="known", who="olga", now=iso(NOW),
+        value=number(1, which),
+    )  # fmt: skip
+
+
 def somebody(
     which: int, first: str = "", last: str = "", *, key: str = "", department: str = "field"
 ) -> tuple[str, ...]:
@@ -116,9 +125,15 @@ def test_a_grace_that_has_begun_ends_on_its_day(world: World) -> None:
     assert coming.entries[0]["since"] == "2026-03-03"
 
 
-def test_a_row_passes_to_the_new_key_of_somebody_who_comes_back(world: World) -> None:
+@pytest.mark.parametrize("set_by_hand", [False, True])
+def test_a_row_passes_to_the_new_key_of_somebody_who_comes_back(
+    world: World, *, set_by_hand: bool
+) -> None:
     """On the day on which one key leaves and the next one starts nobody loses a row."""
     world.says([somebody(1, last="04")])
+    if set_by_hand:
+        with world.database.begin() as tx:
+            link(tx, "E1", 1)
     world.reconcile()
     world.says([somebody(1, last="04"), somebody(1, "05", key="N1", department="office")])
     world.reconcile()
