@@ -120,7 +120,11 @@ def set_link(
     reason: ReasonOption,
     environment: EnvironmentOption = None,
 ) -> None:
-    """Say whose user this is. It stands above everything that the sources say."""
+    """
+    Say whose user this is. It stands above everything that the sources say.
+
+    When PERSON has left and exactly one other is wanted for USER, the row passes to that one.
+    """
     from syncd.cli.links import join
 
     join(context_of(context).app, person, user, reason, environment)

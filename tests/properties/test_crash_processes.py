@@ -25,7 +25,7 @@ from syncd.state.database import Database
 from syncd.state.lease import lease
 from tests.campaign import LONG, long
 from tests.cli.office import environ
-from tests.e2e.house import CHANGES, NEW, OLD, SECOND, House, Serve, faithful, opened
+from tests.e2e.house import CHANGES, NEW, OLD, SECOND, House, Serve, faithful, opened, sentences
 from tests.postgres import Server
 from tests.sandbox.door import ROWS, Door
 
@@ -38,7 +38,7 @@ LINKS = (
 OURS = "SELECT membership FROM links WHERE ended IS NULL ORDER BY membership"
 APPLIED = "SELECT person, what FROM audit WHERE run IS NOT NULL AND result LIKE 'applied%'"
 OPEN = "SELECT count(*) FROM journal WHERE settled IS NULL"
-SENT_NOTHING = "stopped before anything was sent; nothing was changed"
+SENT_NOTHING = ["syncd: contoso: stopped before anything was sent; nothing was changed"]
 
 
 @dataclass(slots=True)
@@ -154,11 +154,15 @@ def test_who_is_killed_while_reading_has_done_nothing(
     [
         (signal.SIGTERM, 143, SENT_NOTHING),
         long(signal.SIGINT, 130, SENT_NOTHING),
-        long(signal.SIGKILL, -signal.SIGKILL, ""),
+        long(signal.SIGKILL, -signal.SIGKILL, []),
     ],
 )
 def test_who_is_ended_while_deciding_has_done_nothing(
-    number: signal.Signals, code: int, says: str, scene: Scene, undisturbed: tuple[object, ...]
+    number: signal.Signals,
+    code: int,
+    says: list[str],
+    scene: Scene,
+    undisturbed: tuple[object, ...],
 ) -> None:
     """Everything is read and judged; the plan, still to be written, waits for a lock."""
     waiting = (
@@ -176,7 +180,7 @@ def test_who_is_ended_while_deciding_has_done_nothing(
     between = scene.house.rows(), scene.select(OPEN)
 
     assert done.code == code
-    assert says in done.err
+    assert sentences(done) == says
     assert between == (OLD, [(0,)])
     assert scene.end() == undisturbed
 
